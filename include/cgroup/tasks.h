@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* The threads of a cgroup and of all cgroups below it. */
+#include <sys/types.h>
+
+#include "cgroup/node.h"
+
+/*
+ * Calls @fn with the host tid of each thread in the cgroup.threads (v1: tasks) files of @node and
+ * all below it. What vanishes meanwhile is skipped. Returns 0, or -ENODEV when @node is gone.
+ */
+int cg_tasks_each(struct cg_node *node, void (*fn)(pid_t tid, void *arg), void *arg);

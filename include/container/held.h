@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* What is kept open of a container that is read now and then: its cgroups and its namespace. */
+#include <stdbool.h>
+
+#include "cgroup/node.h"
+
+struct held {
+	/* The cgroup that governs, by controller; NULL: the hierarchy's root, or no such controller. */
+	struct cg_node *nodes[CG_N_CONTROLLERS];
+	struct cg_node
+		*tasks; /* a cgroup whose cgroup.procs and below list the container's tasks */
+	int ns_fd;      /* the namespace that is its key; -1: none */
+};
+
+/*
+ * Opens the cgroups that @roots (in the form of /proc/PID/cgroup) names. @ret is cleared first.
+ * Returns 0, -ENOENT when a cgroup is gone, or -errno; then @ret holds nothing.
+ */
+int held_open(struct cg_tree *tree, const struct cg_layout *layout, const char *roots,
+	      struct held *ret);
+/* The cgroup of held.tasks is still there; opens nothing that it keeps. */
+bool held_exists(struct cg_tree *tree, const struct cg_layout *layout, const char *roots);
+
+void held_clear(struct held *held);

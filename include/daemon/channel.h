@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* The way from /dev/fuse to the operations: libfuse decodes and encodes, the threads are ours. */
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "daemon/shared.h"
+#include "fs/ops.h"
+
+struct channel;
+
+enum channel_end {
+	CHANNEL_STOPPED,   /* as asked */
+	CHANNEL_UNMOUNTED, /* nobody has the file system mounted any more, or it was aborted */
+};
+
+/*
+ * Attach to the mounted file system @fuse_fd, whose FUSE_INIT is on record in @shared. All borrowed.
+ * Returns 0, -EPROTO when this libfuse doesn't fit what was agreed, or -errno.
+ */
+int channel_new(int fuse_fd, const struct shared *shared, struct fs *fs, struct channel **ret);
+struct channel *channel_free(struct channel *channel);
+
+/*
+ * Serve with the journal slot number @thread until channel_stop() or the end of the file system:
+ * first the request that a former process left in that slot, then what the kernel gives.
+ */
+enum channel_end channel_serve(struct channel *channel, unsigned thread);
+
+/* Threads leave after the request in hand; one that waits for the kernel needs a signal too. */
+void channel_stop(struct channel *channel);

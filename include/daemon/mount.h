@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* The mount point, and mounting there. */
+#include <glib.h>
+#include <stdbool.h>
+
+/*
+ * Take @mountpoint for ourselves: a lock below /run that says "in use" to a second instance, the
+ * directory made if it is missing, and what an instance that died left mounted there detached.
+ * *@ret_lock is a descriptor to be kept for as long as the mount point is ours.
+ */
+bool mount_prepare(const char *mountpoint, int *ret_lock, GError **error);
+
+/* Open /dev/fuse and mount it at @mountpoint, with @options (",…" or "") for the kernel. */
+bool mount_fuse(const char *mountpoint, const char *options, int *ret_fd, GError **error);
+
+/* Detach what we mounted; containers that have files of it bound keep those. */
+void mount_detach(const char *mountpoint);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * What open files show. Each open file has a slot with one text: a read at offset 0 makes it anew
+ * (libproc2 keeps /proc files open and rewinds them), a read further in goes on in the same text.
+ * Slots are in memory of the keeper, so that a half-read file goes on after the process that served
+ * it died. A file handle is a slot and its generation; when all slots are taken, the one that was
+ * used least recently is given away, and who had it gets a text made anew: never an error.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct snapshots;
+
+/* One slot, locked. */
+struct snapshot {
+	uint64_t owner;      /* unique id of the OPEN request; 0: free */
+	uint32_t generation; /* of the slot's use */
+	uint32_t made_for;   /* generation that the text was made for */
+	uint64_t made_by;    /* unique id of the request that the text was made for */
+	uint64_t len;
+	bool whole; /* false: there is no text, or its making was not finished */
+};
+
+/* Bytes for @n_slots texts of at most @text_size. */
+size_t snapshots_size(size_t n_slots, size_t text_size);
+
+/* @memory is borrowed: zeroed, or what an earlier one of the same numbers left. */
+struct snapshots *snapshots_new(void *memory, size_t n_slots, size_t text_size);
+struct snapshots *snapshots_free(struct snapshots *all);
+
+/*
+ * A file handle for the OPEN request @unique. @again: the request is asked a second time, and gets
+ * the handle that it got the first time, if it did.
+ */
+uint64_t snapshot_open(struct snapshots *all, uint64_t unique, bool again);
+void snapshot_close(struct snapshots *all, uint64_t handle);
+
+/*
+ * The slot of @handle and its text, locked against other readers of the same open file until
+ * snapshot_unlock(); NULL when it was given away.
+ */
+struct snapshot *snapshot_lock(struct snapshots *all, uint64_t handle, char **ret_text);
+void snapshot_unlock(struct snapshots *all, struct snapshot *snap);
+
+size_t snapshots_text_size(const struct snapshots *all);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* What /proc/PID says of a process or thread. Every function: -ESRCH or -ENOENT when it is gone. */
+#include <stdint.h>
+#include <sys/types.h>
+
+struct host;
+
+enum host_ns { HOST_NS_CGROUP, HOST_NS_PID, HOST_NS_TIME, HOST_N_NS };
+
+/* From /proc/PID/stat (proc(5)). */
+struct pidstat {
+	char state; /* R, D, S, … */
+	uint64_t ppid;
+	uint64_t start_ticks; /* since boot, in USER_HZ, of the boottime clock */
+};
+
+/* comm may hold anything, ") R 1 " too: all is taken from behind the last ')'. 0 or -EBADMSG. */
+int pidstat_parse(const char *text, struct pidstat *ret);
+
+/* The last number of the NSpid line of /proc/PID/status: the pid in its own namespace. */
+int nspid_parse(const char *status, uint64_t *ret);
+
+/* Seconds and nanoseconds of the boottime line of /proc/PID/timens_offsets, as nanoseconds. */
+int timens_parse(const char *text, int64_t *ret_ns);
+
+int host_pid_stat(const struct host *host, pid_t pid, struct pidstat *ret);
+int host_pid_nspid(const struct host *host, pid_t pid, uint64_t *ret);
+int host_pid_timens(const struct host *host, pid_t pid, int64_t *ret_ns);
+
+/* /proc/PID/personality, see personality(2). */
+int host_pid_personality(const struct host *host, pid_t pid, unsigned long *ret);
+
+/* Text of /proc/PID/cgroup, as the calling thread's cgroup namespace shows it; see fd_read(). */
+ssize_t host_pid_cgroup(const struct host *host, pid_t pid, char *buf, size_t size);
+/* The same file opened, to be read with fd_read(). A descriptor or -errno. */
+int host_pid_cgroup_open(const struct host *host, pid_t pid);
+
+/* The inode number that names a namespace of @pid (of ourselves when 0). 0 or -errno. */
+int host_pid_ns(const struct host *host, pid_t pid, enum host_ns ns, uint64_t *ret_ino);
+
+/* A descriptor of that namespace, which keeps it alive (and so its inode number in use). */
+int host_pid_ns_open(const struct host *host, pid_t pid, enum host_ns ns);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* Owned file descriptors, and whole reads of the kernel's small files. */
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Closes *@fd when it is one and makes it -1; errno is kept. */
+void fd_close(int *fd);
+
+/* An owner: AUTO_FD int fd = openat(…); closed at the end of its scope. */
+#define AUTO_FD __attribute__((cleanup(fd_close)))
+
+/* Gives the descriptor away: returns *@fd and leaves -1. */
+static inline int fd_steal(int *fd)
+{
+	int r = *fd;
+
+	*fd = -1;
+	return r;
+}
+
+/*
+ * Read a file of the kernel from its beginning to its end into @buf and end it with a NUL (so at
+ * most @size - 1 bytes are taken). @fd may be kept open for the next call: the kernel makes the
+ * text anew for a read at offset 0.
+ *
+ * Returns the length, -EFBIG when the file does not fit, or what read says (-ENODEV: the cgroup
+ * that the file belongs to is gone; -ESRCH: the process is).
+ */
+ssize_t fd_read(int fd, char *buf, size_t size);
+
+/*
+ * The same, for a file that the kernel gives whole in one read (every single-record file of procfs
+ * and cgroupfs, as long as @buf is big enough): spares the read that finds the end.
+ */
+ssize_t fd_read_once(int fd, char *buf, size_t size);
+
+/* Open @path below @dirfd, fd_read() it, close. Returns as fd_read(), or what openat says. */
+ssize_t fd_read_at(int dirfd, const char *path, char *buf, size_t size);

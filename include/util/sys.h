@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* System calls that this libc has no function for. Each returns a value >= 0 or -errno. */
+#include <stdint.h>
+#include <sys/types.h>
+
+/* openat2(2): open @path below @dirfd, never out of it, following no symlink. */
+int sys_open_beneath(int dirfd, const char *path, int flags);
+
+/* pidfd_open(2), close-on-exec. */
+int sys_pidfd_open(pid_t pid);
+
+/* A procfs of our own that is mounted nowhere (fsopen, fsmount): files bound over /proc don't hide it. */
+int sys_mount_private_proc(void);
+
+/* The tree at @path without what is mounted on top of it below (open_tree, not recursive). */
+int sys_clone_tree(const char *path);
+
+/* CLOCK_BOOTTIME in nanoseconds. */
+uint64_t sys_boottime_ns(void);
+
+/* CLOCK_MONOTONIC_COARSE in milliseconds: good to one tick, never a system call. */
+uint64_t sys_coarse_ms(void);

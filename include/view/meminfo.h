@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* /proc/meminfo and /proc/swaps: what is computed, apart from where it comes from. */
+#include <stdint.h>
+
+#include "cgroup/hugetlb.h"
+#include "cgroup/memory.h"
+#include "host/meminfo.h"
+#include "util/text.h"
+
+struct meminfo_input {
+	struct host_meminfo host;
+	struct cg_memory cg;
+	struct cg_swap swap;
+	struct cg_hugetlb hugetlb; /* limit 0: no controller */
+	uint64_t overcommit_ratio; /* percent */
+	uint64_t overcommit_bytes; /* 0: the ratio counts */
+};
+
+/* Append @host_text with every line that a container sees otherwise replaced; order and padding
+ * are the host's. */
+void meminfo_render(const char *host_text, const struct meminfo_input *in, struct text *out);
+
+/* The container's swap: min(limit, the host's), but never less than it uses. Bytes. */
+uint64_t swap_total(const struct host_meminfo *host, const struct cg_swap *swap);
+
+/* /proc/swaps: the header, and one line for the container's swap when it has any. */
+void swaps_render(uint64_t total, uint64_t usage, struct text *out);

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cgroup/memory.h"
+
+#include <errno.h>
+#include <glib.h>
+
+#include "util/keyed.h"
+#include "util/sat.h"
+
+/* memory.stat is about 1.5 KiB (v2, Linux 6.18); numbers of 20 digits would make it 3. */
+#define STAT_SIZE 8192
+
+#define AT(member) offsetof(struct cg_memory, member)
+
+/* The "total_" lines are those of the cgroup and all below it. In the kernel's order. */
+static const struct keyed_field v1_stat[] = {
+	{ .key = "total_cache", .offset = AT(file) },
+	{ .key = "total_rss", .offset = AT(anon) },
+	{ .key = "total_rss_huge", .offset = AT(anon_thp) },
+	{ .key = "total_shmem", .offset = AT(shmem) },
+	{ .key = "total_mapped_file", .offset = AT(file_mapped) },
+	{ .key = "total_dirty", .offset = AT(file_dirty) },
+	{ .key = "total_writeback", .offset = AT(file_writeback) },
+	{ .key = "total_swapcached", .offset = AT(swapcached) },
+	{ .key = "total_inactive_anon", .offset = AT(inactive_anon) },
+	{ .key = "total_active_anon", .offset = AT(active_anon) },
+	{ .key = "total_inactive_file", .offset = AT(inactive_file) },
+	{ .key = "total_active_file", .offset = AT(active_file) },
+	{ .key = "total_unevictable", .offset = AT(unevictable) },
+};
+
+static const struct keyed_field v2_stat[] = {
+	{ .key = "anon", .offset = AT(anon) },
+	{ .key = "file", .offset = AT(file) },
+	{ .key = "kernel_stack", .offset = AT(kernel_stack) },
+	{ .key = "pagetables", .offset = AT(pagetables) },
+	{ .key = "sec_pagetables", .offset = AT(sec_pagetables) },
+	{ .key = "percpu", .offset = AT(percpu) },
+	{ .key = "vmalloc", .offset = AT(vmalloc) },
+	{ .key = "shmem", .offset = AT(shmem) },
+	{ .key = "zswap", .offset = AT(zswap) },
+	{ .key = "zswapped", .offset = AT(zswapped) },
+	{ .key = "file_mapped", .offset = AT(file_mapped) },
+	{ .key = "file_dirty", .offset = AT(file_dirty) },
+	{ .key = "file_writeback", .offset = AT(file_writeback) },
+	{ .key = "swapcached", .offset = AT(swapcached) },
+	{ .key = "anon_thp", .offset = AT(anon_thp) },
+	{ .key = "file_thp", .offset = AT(file_thp) },
+	{ .key = "shmem_thp", .offset = AT(shmem_thp) },
+	{ .key = "inactive_anon", .offset = AT(inactive_anon) },
+	{ .key = "active_anon", .offset = AT(active_anon) },
+	{ .key = "inactive_file", .offset = AT(inactive_file) },
+	{ .key = "active_file", .offset = AT(active_file) },
+	{ .key = "unevictable", .offset = AT(unevictable) },
+	{ .key = "slab_reclaimable", .offset = AT(slab_reclaimable) },
+	{ .key = "slab_unreclaimable", .offset = AT(slab_unreclaimable) },
+	{ .key = "slab", .offset = AT(slab) },
+};
+
+static const struct {
+	const struct keyed_field *fields;
+	size_t n;
+} stat_fields[CG_N_VERSIONS] = {
+	[CG_V1] = { .fields = v1_stat, .n = G_N_ELEMENTS(v1_stat) },
+	[CG_V2] = { .fields = v2_stat, .n = G_N_ELEMENTS(v2_stat) },
+};
+
+int cg_memory_parse_stat(enum cg_version version, const char *text, struct cg_memory *ret)
+{
+	return keyed_parse(text, ' ', stat_fields[version].fields, stat_fields[version].n, ret);
+}
+
+static int read_stat(struct cg_node *node, struct cg_memory *ret)
+{
+	char buf[STAT_SIZE];
+	ssize_t n = cg_node_read(node, CG_FILE_MEMORY_STAT, buf, sizeof(buf));
+
+	return n < 0 ? (int)n : cg_memory_parse_stat(cg_node_version(node), buf, ret);
+}
+
+/* As cg_node_read_u64(), an absent file being @absent. */
+static int read_or(struct cg_node *node, enum cg_file file, uint64_t absent, uint64_t *ret)
+{
+	int r = cg_node_read_u64(node, file, ret);
+
+	if (r != -ENOENT)
+		return r;
+	*ret = absent;
+	return 0;
+}
+
+/*
+ * One level of the chain: fold its limits into @ret. @level is the level's own memory.stat, read
+ * by the caller for the container itself (@level == @ret), here for a limited one above it.
+ */
+static int fold_level(struct cg_node *node, bool own, struct cg_memory *ret)
+{
+	struct cg_memory above = { 0 }, *level = own ? ret : &above;
+	uint64_t max, high, reclaimable;
+	int r;
+
+	r = read_or(node, CG_FILE_MEMORY_MAX, CG_UNLIMITED, &max);
+	if (r == 0)
+		r = read_or(node, CG_FILE_MEMORY_HIGH, CG_UNLIMITED, &high);
+	if (r < 0)
+		return r;
+	if (!own && max == CG_UNLIMITED && high == CG_UNLIMITED)
+		return 0;
+	r = read_or(node, CG_FILE_MEMORY_CURRENT, 0, &level->usage);
+	if (r == 0 && !own)
+		r = read_stat(node, level);
+	if (r < 0)
+		return r;
+	reclaimable = level->active_file + level->inactive_file + level->slab_reclaimable;
+	ret->limit = min_u64(ret->limit, max);
+	if (max != CG_UNLIMITED)
+		ret->free = min_u64(ret->free, sat_sub(max, level->usage));
+	if (min_u64(max, high) != CG_UNLIMITED)
+		ret->available =
+			min_u64(ret->available,
+				sat_sub(sat_add(min_u64(max, high), reclaimable), level->usage));
+	return 0;
+}
+
+static int fold_swap_limits(struct cg_node *node, struct cg_swap *ret)
+{
+	ret->limit = CG_UNLIMITED;
+	for (; node; node = cg_node_parent(node)) {
+		uint64_t limit;
+		int r = read_or(node, CG_FILE_SWAP_MAX, CG_UNLIMITED, &limit);
+
+		if (r < 0)
+			return r;
+		ret->limit = min_u64(ret->limit, limit);
+	}
+	return 0;
+}
+
+/* v1 counts memory and swap together; a cgroup told not to swap has none until it has. */
+static int read_swap_v1(struct cg_node *node, struct cg_swap *ret)
+{
+	uint64_t memsw, memory, swappiness;
+	int r = cg_node_read_u64(node, CG_FILE_SWAP_CURRENT, &memsw);
+
+	if (r == 0)
+		r = cg_node_read_u64(node, CG_FILE_MEMORY_CURRENT, &memory);
+	if (r < 0)
+		return r;
+	ret->usage = sat_sub(memsw, memory);
+	if (ret->usage == 0) {
+		r = read_or(node, CG_FILE_SWAPPINESS, 1, &swappiness);
+		if (r < 0 || swappiness == 0)
+			return r;
+	}
+	return fold_swap_limits(node, ret);
+}
+
+static int read_swap_v2(struct cg_node *node, struct cg_swap *ret)
+{
+	int r = cg_node_read_u64(node, CG_FILE_SWAP_CURRENT, &ret->usage);
+
+	return r < 0 ? r : fold_swap_limits(node, ret);
+}
+
+/* v1 counts kernel memory in one number, v2 in memory.stat. */
+static int read_slab_v1(struct cg_node *node, struct cg_memory *ret)
+{
+	int r = read_or(node, CG_FILE_KMEM_CURRENT, 0, &ret->slab_unreclaimable);
+
+	ret->slab = ret->slab_unreclaimable;
+	return r;
+}
+
+static int read_slab_v2(struct cg_node *node, struct cg_memory *ret)
+{
+	(void)node, (void)ret;
+	return 0;
+}
+
+static const struct {
+	int (*swap)(struct cg_node *node, struct cg_swap *ret);
+	int (*slab)(struct cg_node *node, struct cg_memory *ret);
+} backends[CG_N_VERSIONS] = {
+	[CG_V1] = { .swap = read_swap_v1, .slab = read_slab_v1 },
+	[CG_V2] = { .swap = read_swap_v2, .slab = read_slab_v2 },
+};
+
+int cg_memory_read(struct cg_node *node, struct cg_memory *ret)
+{
+	struct cg_memory m = { .limit = CG_UNLIMITED,
+			       .free = CG_UNLIMITED,
+			       .available = CG_UNLIMITED };
+	int r = read_stat(node, &m);
+
+	if (r == 0)
+		r = backends[cg_node_version(node)].slab(node, &m);
+	for (struct cg_node *level = node; level && r == 0; level = cg_node_parent(level))
+		r = fold_level(level, level == node, &m);
+	if (r == 0)
+		*ret = m;
+	return r;
+}
+
+int cg_swap_read(struct cg_node *node, struct cg_swap *ret)
+{
+	struct cg_swap swap = { 0 };
+	int r = backends[cg_node_version(node)].swap(node, &swap);
+
+	if (r == -ENOENT) /* no swap accounting */
+		r = 0;
+	if (r == 0)
+		*ret = swap;
+	return r;
+}

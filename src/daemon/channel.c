@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define FUSE_USE_VERSION 314
+#include "daemon/channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fuse_lowlevel.h>
+#include <glib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "daemon/handshake.h"
+#include "util/log.h"
+
+/* A request that so many workers died of is answered with EIO. */
+#define MAX_ATTEMPTS 3
+
+struct channel {
+	int fd;
+	const struct shared *shared;
+	struct fuse_session *session;
+	atomic_bool stop;
+	bool replaying; /* libfuse's answers go to .reply, not to the kernel */
+	char reply[256];
+	size_t reply_len;
+};
+
+static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
+{
+	struct fs *fs = userdata;
+	struct channel *ch = fs->channel;
+	ssize_t total = 0;
+
+	if (!ch->replaying)
+		return writev(fd, iov, count);
+	for (int i = 0; i < count; i++) {
+		size_t n = MIN(iov[i].iov_len, sizeof(ch->reply) - ch->reply_len);
+
+		memcpy(ch->reply + ch->reply_len, iov[i].iov_base, n);
+		ch->reply_len += n;
+		total += (ssize_t)iov[i].iov_len;
+	}
+	return total;
+}
+
+static ssize_t io_read(int fd, void *buf, size_t size, void *userdata)
+{
+	(void)userdata;
+	return read(fd, buf, size);
+}
+
+static int replay_init(struct channel *ch)
+{
+	char request[256];
+	struct fuse_buf buf = { .mem = request };
+
+	buf.size = handshake_replay(ch->shared->header, request);
+	ch->replaying = true;
+	fuse_session_process_buf(ch->session, &buf);
+	ch->replaying = false;
+	return handshake_fits(ch->shared->header, ch->reply, ch->reply_len) ? 0 : -EPROTO;
+}
+
+int channel_new(int fuse_fd, const struct shared *shared, struct fs *fs, struct channel **ret)
+{
+	static const struct fuse_custom_io io = { .writev = io_writev, .read = io_read };
+	char *argv[] = { (char[]){ "lxcfs-clone" }, NULL };
+	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
+	struct channel *ch = g_new0(struct channel, 1);
+	int r;
+
+	ch->fd = fuse_fd;
+	ch->shared = shared;
+	fs->channel = ch;
+	ch->session = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), fs);
+	fuse_opt_free_args(&args);
+	/* libfuse closes its descriptor at the end: it gets one of its own. */
+	if (!ch->session ||
+	    fuse_session_custom_io(ch->session, &io, fcntl(fuse_fd, F_DUPFD_CLOEXEC, 0)) != 0) {
+		channel_free(ch);
+		return -ENOMEM;
+	}
+	r = replay_init(ch);
+	if (r < 0) {
+		channel_free(ch);
+		return r;
+	}
+	*ret = ch;
+	return 0;
+}
+
+struct channel *channel_free(struct channel *ch)
+{
+	if (!ch)
+		return NULL;
+	if (ch->session)
+		fuse_session_destroy(ch->session);
+	g_free(ch);
+	return NULL;
+}
+
+void channel_stop(struct channel *ch)
+{
+	atomic_store(&ch->stop, true);
+}
+
+static void set_len(struct journal_slot *slot, uint32_t len)
+{
+	/* The kernel writes there too, so it has no atomic type; the order is what matters. */
+	__atomic_store_n((uint32_t *)(void *)slot->request, len, __ATOMIC_SEQ_CST);
+}
+
+/* Answers the request in @slot and empties it. */
+static void process(struct channel *ch, struct journal_slot *slot, size_t len, bool again)
+{
+	struct fuse_buf buf = { .mem = slot->request, .size = len };
+	struct request_head head;
+
+	handshake_head(slot->request, &head);
+	fs_begin_request(head.unique, again);
+	fuse_session_process_buf(ch->session, &buf);
+	set_len(slot, 0);
+}
+
+/* What a worker that died had in hand. */
+static void process_left(struct channel *ch, struct journal_slot *slot)
+{
+	struct request_head head;
+	char reply[16];
+
+	handshake_head(slot->request, &head);
+	if (head.len == 0)
+		return;
+	if (head.is_interrupt || head.len > sizeof(slot->request)) {
+		set_len(slot, 0);
+		return;
+	}
+	if (atomic_fetch_add(&slot->attempts, 1) + 1 < MAX_ATTEMPTS) {
+		process(ch, slot, head.len, true);
+	} else {
+		log_error("a request of pid %u ended %d workers and is answered with EIO", head.pid,
+			  MAX_ATTEMPTS);
+		if (head.wants_reply &&
+		    write(ch->fd, reply, handshake_error_reply(head.unique, EIO, reply)) < 0)
+			log_debug("it had been answered");
+		set_len(slot, 0);
+	}
+	atomic_store(&slot->attempts, 0);
+}
+
+enum channel_end channel_serve(struct channel *ch, unsigned thread)
+{
+	struct journal_slot *slot = &ch->shared->journal[thread];
+
+	process_left(ch, slot);
+	while (!atomic_load(&ch->stop)) {
+		ssize_t n = read(ch->fd, slot->request, sizeof(slot->request));
+
+		if (n > 0)
+			process(ch, slot, (size_t)n, false);
+		else if (n == 0 || errno == ENODEV || errno == ECONNABORTED)
+			return CHANNEL_UNMOUNTED;
+		else if (errno != EINTR && errno != ENOENT && errno != EAGAIN)
+			g_error("cannot read from /dev/fuse: %s", g_strerror(errno));
+	}
+	return CHANNEL_STOPPED;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Mount options that are on anyway, or that mean nothing to a read-only file system. */
+static const char *const implied_options[] = {
+	"allow_other", "default_permissions", "ro",      "nosuid", "nodev",
+	"nonempty",    "direct_io",           "use_ino", NULL
+};
+
+/* Of FUSE's own ("man 8 mount.fuse3"): the rest would change what readers see. */
+static bool is_known_option(const char *option)
+{
+	return g_str_has_prefix(option, "max_read=") || g_str_has_prefix(option, "context=");
+}
+
+static bool take_mount_options(char **given, struct config *c, GError **error)
+{
+	GString *out = g_string_new(NULL);
+
+	for (char **o = given; o && *o; o++) {
+		g_auto(GStrv) parts = g_strsplit(*o, ",", -1);
+
+		for (char **p = parts; *p; p++) {
+			if (!**p || g_strv_contains(implied_options, *p))
+				continue;
+			if (!is_known_option(*p)) {
+				g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+					    "the mount option '%s' is not known", *p);
+				g_string_free(out, TRUE);
+				return false;
+			}
+			g_string_append_printf(out, ",%s", *p);
+		}
+	}
+	c->mount_options = g_string_free(out, FALSE);
+	return true;
+}
+
+static bool take_mountpoint(char **rest, struct config *c, GError **error)
+{
+	const char *given = rest && rest[0] ? rest[0] : DEFAULT_MOUNTPOINT;
+
+	if (rest && rest[0] && rest[1]) {
+		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+			    "one mount point is enough, but '%s' was given too", rest[1]);
+		return false;
+	}
+	if (!*given) {
+		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+			    "the mount point is empty");
+		return false;
+	}
+	c->mountpoint = g_canonicalize_filename(given, NULL);
+	return true;
+}
+
+static bool take_worker(const char *fds, struct config *c, GError **error)
+{
+	if (!fds)
+		return true;
+	c->is_worker = sscanf(fds, "%d,%d,%d", &c->fuse_fd, &c->shared_fd, &c->control_fd) == 3;
+	if (!c->is_worker)
+		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+			    "--worker is for the keeper process alone");
+	return c->is_worker;
+}
+
+enum config_result config_parse(int argc, char **argv, struct config *ret, GError **error)
+{
+	gboolean version = FALSE, debug = FALSE, no_quota = FALSE, no_swap = FALSE, no_load = FALSE;
+	gboolean ignored = FALSE;
+	g_auto(GStrv) mount_options = NULL;
+	g_auto(GStrv) rest = NULL;
+	g_autofree char *pidfile = NULL;
+	g_autofree char *worker = NULL;
+	const GOptionEntry entries[] = {
+		{ "debug", 'd', 0, G_OPTION_ARG_NONE, &debug, "Log what is done", NULL },
+		{ "foreground", 'f', 0, G_OPTION_ARG_NONE, &ignored,
+		  "Stay in the foreground (always so)", NULL },
+		{ "pidfile", 'p', 0, G_OPTION_ARG_FILENAME, &pidfile, "Write our pid there",
+		  "FILE" },
+		{ "options", 'o', 0, G_OPTION_ARG_STRING_ARRAY, &mount_options,
+		  "FUSE mount options", "OPT,…" },
+		{ "no-cpu-quota", 0, 0, G_OPTION_ARG_NONE, &no_quota,
+		  "Count cpusets alone, not CPU quotas", NULL },
+		{ "disable-swap", 'u', 0, G_OPTION_ARG_NONE, &no_swap, "Show containers no swap",
+		  NULL },
+		{ "disable-loadavg", 0, 0, G_OPTION_ARG_NONE, &no_load,
+		  "Show containers the host's load averages", NULL },
+		{ "enable-loadavg", 'l', 0, G_OPTION_ARG_NONE, &ignored, "On already", NULL },
+		{ "enable-cfs", 0, 0, G_OPTION_ARG_NONE, &ignored, "On already", NULL },
+		{ "enable-pidfd", 0, 0, G_OPTION_ARG_NONE, &ignored, "On already", NULL },
+		{ "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
+		{ "worker", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &worker, NULL, NULL },
+		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &rest, NULL,
+		  "[MOUNTPOINT]" },
+		G_OPTION_ENTRY_NULL,
+	};
+	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+	g_autofree char **args = g_memdup2(argv, ((size_t)argc + 1) * sizeof(*argv));
+
+	*ret = (struct config){ .fuse_fd = -1, .shared_fd = -1, .control_fd = -1 };
+	g_option_context_set_summary(
+		context, "Serves /proc and /sys files as each container should see them.\n"
+			 "MOUNTPOINT is " DEFAULT_MOUNTPOINT " unless given, and made if missing.");
+	g_option_context_add_main_entries(context, entries, NULL);
+	if (!g_option_context_parse(context, &argc, &args, error))
+		return CONFIG_ERROR;
+	if (version) {
+		puts("lxcfs-clone " PROJECT_VERSION);
+		return CONFIG_DONE;
+	}
+	ret->debug = debug;
+	ret->pidfile = pidfile ? g_canonicalize_filename(pidfile, NULL) : NULL;
+	ret->view = (struct view_options){ .cpu_quota = !no_quota,
+					   .swap = !no_swap,
+					   .loadavg = !no_load };
+	if (!take_mountpoint(rest, ret, error) || !take_mount_options(mount_options, ret, error) ||
+	    !take_worker(worker, ret, error)) {
+		config_clear(ret);
+		return CONFIG_ERROR;
+	}
+	return CONFIG_RUN;
+}
+
+void config_clear(struct config *c)
+{
+	g_free(c->mountpoint);
+	g_free(c->pidfile);
+	g_free(c->mount_options);
+	*c = (struct config){ .fuse_fd = -1, .shared_fd = -1, .control_fd = -1 };
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/handshake.h"
+
+#include <errno.h>
+#include <linux/fuse.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Mounting has queued the request already. */
+#define INIT_TIMEOUT_MS 5000
+
+/* Reads of up to 1 MiB come as one request. */
+#define MAX_PAGES 256
+
+/* The newest minor version whose structures we know. */
+#define MINOR 38
+
+/* What we ask of the kernel, if it offers it. */
+#define FLAGS                                                                                      \
+	(FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_PARALLEL_DIROPS | FUSE_ATOMIC_O_TRUNC |          \
+	 FUSE_MAX_PAGES | FUSE_INIT_EXT | FUSE_ABORT_ERROR)
+
+/* Older kernels send less; FUSE_INIT's first 16 bytes are in every version since 2.6.14. */
+#define MIN_INIT (sizeof(struct fuse_in_header) + 16)
+
+struct init_request {
+	struct fuse_in_header head;
+	struct fuse_init_in in;
+};
+
+struct init_reply {
+	struct fuse_out_header head;
+	struct fuse_init_out out;
+};
+
+static bool fail(GError **error, int err, const char *what)
+{
+	g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err), "%s: %s", what,
+		    g_strerror(err));
+	return false;
+}
+
+static ssize_t read_init(int fd, char *buf, size_t size)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int r = poll(&p, 1, INIT_TIMEOUT_MS);
+
+	if (r == 0)
+		errno = ETIMEDOUT;
+	return r <= 0 ? -1 : read(fd, buf, size);
+}
+
+bool handshake_answer(int fd, struct shared_header *h, GError **error)
+{
+	char buf[SHARED_REQUEST_SIZE];
+	struct init_request req = { 0 };
+	struct init_reply reply = { .head = { .len = sizeof(reply) } };
+	ssize_t n = read_init(fd, buf, sizeof(buf));
+
+	if (n < 0)
+		return fail(error, errno, "the kernel did not begin to speak FUSE");
+	memcpy(&req, buf, MIN((size_t)n, sizeof(req)));
+	if ((size_t)n < MIN_INIT || (size_t)n > sizeof(h->init_in) ||
+	    req.head.opcode != FUSE_INIT || req.in.major != FUSE_KERNEL_VERSION ||
+	    req.in.minor < 23)
+		return fail(error, EPROTO, "this kernel's FUSE is too old or too new");
+	reply.head.unique = req.head.unique;
+	reply.out = (struct fuse_init_out){
+		.major = FUSE_KERNEL_VERSION,
+		.minor = MIN(req.in.minor, MINOR),
+		.max_readahead = req.in.max_readahead,
+		.flags = req.in.flags & FLAGS,
+		.max_background = 64,
+		.congestion_threshold = 48,
+		.max_write = SHARED_MAX_WRITE,
+		.time_gran = 1,
+		.max_pages = MAX_PAGES,
+	};
+	memcpy(h->init_in, buf, (size_t)n);
+	memcpy(h->init_out, &reply.out, sizeof(reply.out));
+	h->init_in_len = (uint32_t)n;
+	h->init_out_len = sizeof(reply.out);
+	if (write(fd, &reply, sizeof(reply)) != sizeof(reply))
+		return fail(error, errno, "the kernel did not accept our FUSE version");
+	return true;
+}
+
+size_t handshake_replay(const struct shared_header *h, char *buf)
+{
+	struct init_request req = { 0 };
+	struct fuse_init_out out;
+
+	memcpy(&req, h->init_in, MIN(h->init_in_len, sizeof(req)));
+	memcpy(&out, h->init_out, sizeof(out));
+	req.head.len = MIN(h->init_in_len, sizeof(req));
+	req.in.minor = out.minor;
+	req.in.max_readahead = out.max_readahead;
+	/* What was agreed, as if it were the offer: a newer libfuse can't believe in more. */
+	req.in.flags = out.flags;
+	req.in.flags2 = out.flags2;
+	memcpy(buf, &req, req.head.len);
+	return req.head.len;
+}
+
+bool handshake_fits(const struct shared_header *h, const char *reply, size_t len)
+{
+	struct init_reply r = { 0 };
+	struct fuse_init_out agreed;
+
+	memcpy(&r, reply, MIN(len, sizeof(r)));
+	memcpy(&agreed, h->init_out, sizeof(agreed));
+	return len >= sizeof(r.head) && r.head.error == 0 && r.out.minor <= agreed.minor &&
+	       (r.out.flags & ~agreed.flags) == 0 && (r.out.flags2 & ~agreed.flags2) == 0;
+}
+
+void handshake_head(const char *request, struct request_head *ret)
+{
+	struct fuse_in_header h;
+
+	memcpy(&h, request, sizeof(h));
+	*ret = (struct request_head){
+		.len = h.len,
+		.unique = h.unique,
+		.pid = h.pid,
+		.is_interrupt = h.opcode == FUSE_INTERRUPT,
+		.wants_reply = h.opcode != FUSE_FORGET && h.opcode != FUSE_BATCH_FORGET &&
+			       h.opcode != FUSE_INTERRUPT,
+	};
+}
+
+size_t handshake_error_reply(uint64_t unique, int error, char buf[16])
+{
+	const struct fuse_out_header h = { .len = sizeof(h), .error = -error, .unique = unique };
+
+	memcpy(buf, &h, sizeof(h));
+	return sizeof(h);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/fd.h"
+#include "util/log.h"
+
+#define RUN_DIR "/run/lxcfs-clone"
+#define FS_TYPE "fuse.lxcfs-clone"
+
+G_GNUC_PRINTF(3, 4) static bool fail(GError **error, int err, const char *format, ...)
+{
+	va_list ap;
+	g_autofree char *what = NULL;
+
+	va_start(ap, format);
+	what = g_strdup_vprintf(format, ap);
+	va_end(ap);
+	g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err), "%s: %s", what,
+		    g_strerror(err));
+	return false;
+}
+
+/* One instance a mount point: the lock's name is the mount point's. */
+static bool take_lock(const char *mountpoint, int *ret, GError **error)
+{
+	g_autofree char *name = g_uri_escape_string(mountpoint, NULL, FALSE);
+	g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, mountpoint, -1);
+	g_autofree char *path = strlen(name) < 200 ? g_strdup_printf(RUN_DIR "/%s.lock", name)
+						   : g_strdup_printf(RUN_DIR "/%s.lock", sum);
+	AUTO_FD int fd = -1;
+
+	if (g_mkdir_with_parents(RUN_DIR, 0755) < 0)
+		return fail(error, errno, "cannot make " RUN_DIR);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return fail(error, errno, "cannot open %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return fail(error, errno, "cannot lock %s", path);
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_EXIST,
+			    "another lxcfs-clone serves %s already", mountpoint);
+		return false;
+	}
+	*ret = fd_steal(&fd);
+	return true;
+}
+
+/* Whether the topmost mount at @mountpoint is of an lxcfs-clone (by the last such line). */
+static bool is_ours(const char *mountpoint)
+{
+	g_autofree char *text = NULL;
+	bool ours = false;
+
+	if (!g_file_get_contents("/proc/self/mountinfo", &text, NULL, NULL))
+		return false;
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+	for (char **l = lines; *l; l++) {
+		g_auto(GStrv) f = g_strsplit(*l, " ", 6);
+		g_autofree char *point = g_strv_length(f) == 6 ? g_strcompress(f[4]) : NULL;
+
+		if (point && strcmp(point, mountpoint) == 0)
+			ours = strstr(f[5], " - " FS_TYPE " ") != NULL;
+	}
+	return ours;
+}
+
+bool mount_prepare(const char *mountpoint, int *ret_lock, GError **error)
+{
+	AUTO_FD int lock = -1;
+	struct stat st;
+
+	if (!take_lock(mountpoint, &lock, error))
+		return false;
+	/* With the lock ours, a mount of ours there belongs to nobody: dead, or left behind. */
+	while (is_ours(mountpoint)) {
+		log_info("detaching what an earlier instance left at %s", mountpoint);
+		if (umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+			return fail(error, errno, "cannot detach the old mount at %s", mountpoint);
+	}
+	if (g_mkdir_with_parents(mountpoint, 0755) < 0 && errno != EEXIST)
+		return fail(error, errno, "cannot make the mount point %s", mountpoint);
+	if (stat(mountpoint, &st) < 0)
+		return fail(error, errno, "cannot use the mount point %s", mountpoint);
+	if (!S_ISDIR(st.st_mode))
+		return fail(error, ENOTDIR, "cannot mount at %s", mountpoint);
+	*ret_lock = fd_steal(&lock);
+	return true;
+}
+
+bool mount_fuse(const char *mountpoint, const char *options, int *ret_fd, GError **error)
+{
+	AUTO_FD int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	g_autofree char *data = NULL;
+	g_autofree char *source = NULL;
+
+	if (fd < 0)
+		return fail(error, errno,
+			    "cannot open /dev/fuse (is the kernel module fuse loaded?)");
+	data = g_strdup_printf("fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,"
+			       "default_permissions%s",
+			       fd, options);
+	source = g_strdup_printf("lxcfs-clone@%s", mountpoint);
+	if (mount(source, mountpoint, FS_TYPE,
+		  MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME, data) < 0)
+		return fail(error, errno, "cannot mount at %s", mountpoint);
+	*ret_fd = fd_steal(&fd);
+	return true;
+}
+
+void mount_detach(const char *mountpoint)
+{
+	if (umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL)
+		log_warning("cannot unmount %s: %s", mountpoint, g_strerror(errno));
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fs/snapshot.h"
+
+#include <glib.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Of this process alone. */
+struct local {
+	pthread_mutex_t lock;
+	GList link; /* in .free or .used */
+};
+
+struct snapshots {
+	size_t n;
+	size_t text_size;
+	struct snapshot *slots;
+	char *texts;
+	struct local *local;
+	pthread_mutex_t lock; /* guards both queues, and .owner and .generation of all slots */
+	GQueue free;          /* last freed first: its pages are warm, others never touched */
+	GQueue used;          /* most recently used first */
+};
+
+static size_t slots_size(size_t n)
+{
+	return (n * sizeof(struct snapshot) + 4095) / 4096 * 4096;
+}
+
+size_t snapshots_size(size_t n_slots, size_t text_size)
+{
+	return slots_size(n_slots) + n_slots * text_size;
+}
+
+struct snapshots *snapshots_new(void *memory, size_t n_slots, size_t text_size)
+{
+	struct snapshots *all = g_new0(struct snapshots, 1);
+
+	all->n = n_slots;
+	all->text_size = text_size;
+	all->slots = memory;
+	all->texts = (char *)memory + slots_size(n_slots);
+	all->local = g_new0(struct local, n_slots);
+	pthread_mutex_init(&all->lock, NULL);
+	for (size_t i = 0; i < n_slots; i++) {
+		struct local *l = &all->local[i];
+
+		pthread_mutex_init(&l->lock, NULL);
+		l->link.data = &all->slots[i];
+		g_queue_push_tail_link(all->slots[i].owner ? &all->used : &all->free, &l->link);
+	}
+	return all;
+}
+
+struct snapshots *snapshots_free(struct snapshots *all)
+{
+	if (!all)
+		return NULL;
+	for (size_t i = 0; i < all->n; i++)
+		pthread_mutex_destroy(&all->local[i].lock);
+	pthread_mutex_destroy(&all->lock);
+	g_free(all->local);
+	g_free(all);
+	return NULL;
+}
+
+static struct local *local_of(const struct snapshots *all, const struct snapshot *s)
+{
+	return &all->local[s - all->slots];
+}
+
+static uint64_t handle_of(const struct snapshots *all, const struct snapshot *s)
+{
+	return (uint64_t)(s - all->slots + 1) << 32 | s->generation;
+}
+
+static struct snapshot *slot_of(const struct snapshots *all, uint64_t handle)
+{
+	uint64_t i = handle >> 32;
+
+	return i > 0 && i <= all->n ? &all->slots[i - 1] : NULL;
+}
+
+/* With the lock held. */
+static struct snapshot *find_owned(struct snapshots *all, uint64_t unique)
+{
+	for (GList *l = all->used.head; l; l = l->next) {
+		struct snapshot *s = l->data;
+
+		if (s->owner == unique)
+			return s;
+	}
+	return NULL;
+}
+
+uint64_t snapshot_open(struct snapshots *all, uint64_t unique, bool again)
+{
+	struct snapshot *s;
+	uint64_t handle;
+
+	pthread_mutex_lock(&all->lock);
+	s = again ? find_owned(all, unique) : NULL;
+	if (!s) {
+		GList *link = g_queue_pop_head_link(&all->free);
+
+		if (!link)
+			link = g_queue_pop_tail_link(&all->used);
+		s = link->data;
+		s->generation++;
+		s->owner = unique;
+		g_queue_push_head_link(&all->used, link);
+	}
+	handle = handle_of(all, s);
+	pthread_mutex_unlock(&all->lock);
+	return handle;
+}
+
+void snapshot_close(struct snapshots *all, uint64_t handle)
+{
+	struct snapshot *s = slot_of(all, handle);
+
+	if (!s)
+		return;
+	pthread_mutex_lock(&all->lock);
+	if (s->owner && s->generation == (uint32_t)handle) {
+		s->owner = 0;
+		s->generation++;
+		g_queue_unlink(&all->used, &local_of(all, s)->link);
+		g_queue_push_head_link(&all->free, &local_of(all, s)->link);
+	}
+	pthread_mutex_unlock(&all->lock);
+}
+
+struct snapshot *snapshot_lock(struct snapshots *all, uint64_t handle, char **ret_text)
+{
+	struct snapshot *s = slot_of(all, handle);
+	bool ours;
+
+	if (!s)
+		return NULL;
+	pthread_mutex_lock(&local_of(all, s)->lock);
+	pthread_mutex_lock(&all->lock);
+	ours = s->owner && s->generation == (uint32_t)handle;
+	if (ours && all->used.head != &local_of(all, s)->link) {
+		g_queue_unlink(&all->used, &local_of(all, s)->link);
+		g_queue_push_head_link(&all->used, &local_of(all, s)->link);
+	}
+	pthread_mutex_unlock(&all->lock);
+	if (!ours) {
+		pthread_mutex_unlock(&local_of(all, s)->lock);
+		return NULL;
+	}
+	if (s->made_for != s->generation)
+		s->whole = false;
+	*ret_text = all->texts + (size_t)(s - all->slots) * all->text_size;
+	return s;
+}
+
+void snapshot_unlock(struct snapshots *all, struct snapshot *s)
+{
+	pthread_mutex_unlock(&local_of(all, s)->lock);
+}
+
+size_t snapshots_text_size(const struct snapshots *all)
+{
+	return all->text_size;
+}

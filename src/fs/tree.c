@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fs/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/cpuset.h"
+#include "util/fd.h"
+#include "util/num.h"
+
+/* Low half of a node id: rows from 1 on (FUSE's root is 1), names of the host's tree from here. */
+#define FIRST_NAME (UINT32_C(1) << 16)
+
+/* The row whose number a tree's names begin with. There is one such tree. */
+#define CPU_DIR "sys/devices/system/cpu"
+
+static uint64_t make_id(pid_t pid, uint32_t low)
+{
+	return (uint64_t)(uint32_t)pid << 32 | low;
+}
+
+static uint32_t low_half(uint64_t id)
+{
+	return (uint32_t)id;
+}
+
+static const struct vfile *find_row(const char *path)
+{
+	for (size_t i = 0; i < n_vfiles; i++)
+		if (strcmp(vfiles[i].path, path) == 0)
+			return &vfiles[i];
+	return NULL;
+}
+
+static uint32_t row_number(const struct vfile *file)
+{
+	return (uint32_t)(file - vfiles) + 1;
+}
+
+static void set_host_path(struct node *n, const char *path)
+{
+	n->in_sys = g_str_has_prefix(path, "sys/");
+	if (n->in_sys || g_str_has_prefix(path, "proc/"))
+		g_strlcpy(n->path, strchr(path, '/') + 1, sizeof(n->path));
+}
+
+static void node_of_row(const struct vfile *file, pid_t pid, struct node *ret)
+{
+	*ret = (struct node){ .id = make_id(pid, row_number(file)), .pid = pid, .file = file };
+	if (file->generate)
+		ret->kind = NODE_VFILE;
+	else if (file->host_tree)
+		ret->kind = NODE_HOST_DIR;
+	else if (strcmp(file->path, "containers") == 0)
+		ret->kind = NODE_CONTAINERS;
+	else
+		ret->kind = NODE_DIR;
+	set_host_path(ret, file->path);
+}
+
+/* "cpu12" */
+static bool is_cpu_dir(const char *name, unsigned *ret)
+{
+	const char *p = name + 3;
+	uint64_t v;
+
+	if (strncmp(name, "cpu", 3) != 0 || !num_take(&p, &v) || *p || v >= CPUSET_MAX)
+		return false;
+	*ret = (unsigned)v;
+	return true;
+}
+
+/*
+ * Appends the path of @number, parents first, to @ret->path, which holds the row's; tells by the
+ * last two names whether it is a file of ours.
+ */
+static int path_of_name(const struct tree *t, uint32_t number, unsigned depth, struct node *ret)
+{
+	const char *name;
+	uint32_t parent;
+	size_t len;
+	int r = names_get(t->names, number, &parent, &name);
+
+	/* No directory below cpu/ is deeper than a few; the path's size bounds it too. */
+	if (r < 0 || depth > 32)
+		return -ENOENT;
+	if (parent) {
+		r = path_of_name(t, parent, depth + 1, ret);
+		if (r < 0)
+			return r;
+	}
+	if (strcmp(name, "online") == 0 && !parent)
+		ret->kind = NODE_ONLINE;
+	else if (strcmp(name, "online") == 0 &&
+		 is_cpu_dir(ret->path + strlen("devices/system/cpu/"), &ret->cpu))
+		ret->kind = NODE_CPU_ONLINE;
+	len = strlen(ret->path);
+	if (len + 1 + strlen(name) >= sizeof(ret->path))
+		return -ENAMETOOLONG;
+	ret->path[len] = '/';
+	memcpy(ret->path + len + 1, name, strlen(name) + 1);
+	return 0;
+}
+
+static int host_dir(const struct tree *t, const struct node *n)
+{
+	return n->in_sys ? host_sys_dir(t->host) : host_proc_dir(t->host);
+}
+
+static int host_stat(const struct tree *t, const struct node *n, struct stat *ret)
+{
+	return fstatat(host_dir(t, n), n->path, ret, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+static int node_of_name(const struct tree *t, uint32_t number, pid_t pid, struct node *ret)
+{
+	struct stat st;
+	int r;
+
+	node_of_row(find_row(CPU_DIR), pid, ret);
+	ret->file = NULL;
+	ret->id = make_id(pid, FIRST_NAME + number);
+	r = path_of_name(t, number, 0, ret);
+	if (r < 0 || ret->kind == NODE_ONLINE || ret->kind == NODE_CPU_ONLINE)
+		return r;
+	r = host_stat(t, ret, &st);
+	if (r < 0)
+		return r;
+	ret->kind = S_ISDIR(st.st_mode)   ? NODE_HOST_DIR
+		    : S_ISLNK(st.st_mode) ? NODE_HOST_LINK
+					  : NODE_HOST_FILE;
+	return 0;
+}
+
+int tree_node(const struct tree *t, uint64_t id, struct node *ret)
+{
+	uint32_t low = low_half(id);
+	pid_t pid = (pid_t)(id >> 32);
+
+	if (pid < 0 || low == 0)
+		return -ESTALE;
+	if (low >= FIRST_NAME)
+		return node_of_name(t, low - FIRST_NAME, pid, ret);
+	if (low > n_vfiles)
+		return -ESTALE;
+	node_of_row(&vfiles[low - 1], pid, ret);
+	return 0;
+}
+
+static int lookup_pid(const struct tree *t, const char *name, struct node *ret)
+{
+	char path[16];
+	uint64_t pid;
+	struct stat st;
+
+	if (!num_parse(name, &pid) || name[0] == '0' || strchr(name, '\n') || pid > G_MAXINT)
+		return -ENOENT;
+	(void)snprintf(path, sizeof(path), "%u", (unsigned)pid);
+	if (fstatat(host_proc_dir(t->host), path, &st, 0) < 0)
+		return -ENOENT;
+	node_of_row(&vfiles[0], (pid_t)pid, ret);
+	return 0;
+}
+
+/* A name in the host's tree: put into the table once it is known to exist. */
+static int lookup_host(const struct tree *t, const struct node *parent, const char *name,
+		       struct node *ret)
+{
+	uint32_t low = low_half(parent->id);
+	char path[TREE_PATH_SIZE];
+	struct stat st;
+	unsigned cpu;
+	bool ours = strcmp(name, "online") == 0 && is_cpu_dir(strrchr(parent->path, '/') + 1, &cpu);
+	int64_t number;
+
+	if (snprintf(path, sizeof(path), "%s/%s", parent->path, name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	/* cpu0 has no file "online" on most hosts, but may be one that the container can't use. */
+	if (!ours && fstatat(host_sys_dir(t->host), path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	number = names_intern(t->names, low >= FIRST_NAME ? low - FIRST_NAME : 0, name);
+	return number < 0 ? (int)number : node_of_name(t, (uint32_t)number, parent->pid, ret);
+}
+
+int tree_lookup(const struct tree *t, const struct node *parent, const char *name, struct node *ret)
+{
+	g_autofree char *path = NULL;
+	const struct vfile *file;
+	struct stat st;
+
+	if (parent->kind == NODE_CONTAINERS)
+		return lookup_pid(t, name, ret);
+	if (parent->kind == NODE_HOST_DIR)
+		return lookup_host(t, parent, name, ret);
+	if (parent->kind != NODE_DIR)
+		return -ENOTDIR;
+	path = *parent->file->path ? g_strdup_printf("%s/%s", parent->file->path, name)
+				   : g_strdup(name);
+	file = find_row(path);
+	if (!file || (parent->pid && strcmp(path, "containers") == 0))
+		return -ENOENT;
+	node_of_row(file, parent->pid, ret);
+	/* What this host has not, no container has. */
+	return ret->kind == NODE_VFILE || ret->kind == NODE_HOST_DIR ? host_stat(t, ret, &st) : 0;
+}
+
+int tree_stat(const struct tree *t, const struct node *n, struct stat *ret)
+{
+	struct stat st;
+
+	*ret = (struct stat){ .st_ino = n->id, .st_nlink = 1 };
+	if (n->kind == NODE_DIR || n->kind == NODE_CONTAINERS) {
+		ret->st_mode = S_IFDIR | (n->kind == NODE_CONTAINERS ? 0500 : 0555);
+		ret->st_nlink = 2;
+		return 0;
+	}
+	if (host_stat(t, n, &st) < 0) {
+		if (n->kind != NODE_CPU_ONLINE)
+			return -ENOENT;
+		st = (struct stat){ .st_mode = S_IFREG | 0444 };
+	}
+	ret->st_mode = st.st_mode;
+	ret->st_nlink = S_ISDIR(st.st_mode) ? 2 : 1;
+	ret->st_atim = st.st_atim;
+	ret->st_mtim = st.st_mtim;
+	ret->st_ctim = st.st_ctim;
+	return 0;
+}

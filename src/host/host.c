@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "util/fd.h"
+#include "util/sys.h"
+
+struct cache {
+	pthread_mutex_t lock; /* guards text and made_ms; never held while the kernel is asked */
+	pthread_mutex_t making;
+	struct host_text *text;
+	uint64_t made_ms;
+};
+
+struct host {
+	int proc;
+	int sys;
+	int fds[HOST_N_FILES];
+	struct cache cache[HOST_N_FILES];
+};
+
+static const struct {
+	bool in_sys;
+	const char *path;
+} files[HOST_N_FILES] = {
+	[HOST_MEMINFO] = { .path = "meminfo" },
+	[HOST_STAT] = { .path = "stat" },
+	[HOST_CPUINFO] = { .path = "cpuinfo" },
+	[HOST_UPTIME] = { .path = "uptime" },
+	[HOST_LOADAVG] = { .path = "loadavg" },
+	[HOST_DISKSTATS] = { .path = "diskstats" },
+	[HOST_SWAPS] = { .path = "swaps" },
+	[HOST_OVERCOMMIT_RATIO] = { .path = "sys/vm/overcommit_ratio" },
+	[HOST_OVERCOMMIT_KBYTES] = { .path = "sys/vm/overcommit_kbytes" },
+	[HOST_CPU_ONLINE] = { .in_sys = true, .path = "devices/system/cpu/online" },
+	[HOST_NODE_ONLINE] = { .in_sys = true, .path = "devices/system/node/online" },
+};
+
+static int open_roots(struct host *h, const char *root)
+{
+	if (strcmp(root, "/") == 0) {
+		h->proc = sys_mount_private_proc();
+		/* Before Linux 5.2, or caged: the tree below whatever is bound over it. */
+		if (h->proc < 0)
+			h->proc = sys_clone_tree("/proc");
+		if (h->proc < 0)
+			h->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		h->sys = sys_clone_tree("/sys");
+		if (h->sys < 0)
+			h->sys = open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	} else {
+		AUTO_FD int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		if (dir < 0)
+			return -errno;
+		h->proc = openat(dir, "proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		h->sys = openat(dir, "sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	return h->proc < 0 || h->sys < 0 ? -ENOENT : 0;
+}
+
+int host_open(const char *root, struct host **ret)
+{
+	struct host *h = g_new0(struct host, 1);
+	int r;
+
+	h->proc = h->sys = -1;
+	r = open_roots(h, root);
+	for (size_t i = 0; i < HOST_N_FILES; i++) {
+		h->fds[i] = r < 0 ? -1
+				  : openat(files[i].in_sys ? h->sys : h->proc, files[i].path,
+					   O_RDONLY | O_CLOEXEC);
+		pthread_mutex_init(&h->cache[i].lock, NULL);
+		pthread_mutex_init(&h->cache[i].making, NULL);
+	}
+	if (r < 0) {
+		host_free(h);
+		return r;
+	}
+	*ret = h;
+	return 0;
+}
+
+struct host *host_free(struct host *h)
+{
+	if (!h)
+		return NULL;
+	for (size_t i = 0; i < HOST_N_FILES; i++) {
+		fd_close(&h->fds[i]);
+		host_text_cleanup(&h->cache[i].text);
+		pthread_mutex_destroy(&h->cache[i].lock);
+		pthread_mutex_destroy(&h->cache[i].making);
+	}
+	fd_close(&h->proc);
+	fd_close(&h->sys);
+	g_free(h);
+	return NULL;
+}
+
+int host_proc_dir(const struct host *h)
+{
+	return h->proc;
+}
+
+int host_sys_dir(const struct host *h)
+{
+	return h->sys;
+}
+
+ssize_t host_read(const struct host *h, enum host_file file, char *buf, size_t size)
+{
+	return h->fds[file] < 0 ? -ENOENT : fd_read(h->fds[file], buf, size);
+}
+
+ssize_t host_read_self(const struct host *h, const char *name, char *buf, size_t size)
+{
+	g_autofree char *path = g_strconcat("self/", name, NULL);
+
+	return fd_read_at(h->proc, path, buf, size);
+}
+
+void host_text_unref(struct host_text *text)
+{
+	g_atomic_rc_box_release(text);
+}
+
+int host_text_make(const struct host *h, enum host_file file, struct host_text **ret)
+{
+	for (size_t size = 16 << 10; size <= HOST_TEXT_MAX; size *= 2) {
+		g_autofree char *buf = g_malloc(size);
+		ssize_t n = host_read(h, file, buf, size);
+
+		if (n >= 0) {
+			struct host_text *t = g_atomic_rc_box_alloc(sizeof(*t) + (size_t)n + 1);
+
+			t->len = (size_t)n;
+			memcpy(t->str, buf, t->len + 1);
+			*ret = t;
+			return 0;
+		}
+		if (n != -EFBIG)
+			return (int)n;
+	}
+	return -EFBIG;
+}
+
+/* A reference to what the cache holds, however old; NULL: nothing yet. */
+static struct host_text *cache_peek(struct cache *c, uint64_t *ret_made_ms)
+{
+	struct host_text *t;
+
+	pthread_mutex_lock(&c->lock);
+	t = c->text ? g_atomic_rc_box_acquire(c->text) : NULL;
+	*ret_made_ms = c->made_ms;
+	pthread_mutex_unlock(&c->lock);
+	return t;
+}
+
+static void cache_put(struct cache *c, struct host_text *t, uint64_t made_ms)
+{
+	struct host_text *old;
+
+	pthread_mutex_lock(&c->lock);
+	old = c->text;
+	c->text = g_atomic_rc_box_acquire(t);
+	c->made_ms = made_ms;
+	pthread_mutex_unlock(&c->lock);
+	if (old)
+		host_text_unref(old);
+}
+
+int host_text_get(struct host *h, enum host_file file, unsigned max_age_ms, struct host_text **ret)
+{
+	struct cache *c = &h->cache[file];
+	uint64_t now = sys_coarse_ms(), made;
+	AUTO_HOST_TEXT struct host_text *t = cache_peek(c, &made);
+	struct host_text *fresh;
+	int r;
+
+	if (!t) {
+		/* The very first readers wait for the first text. */
+		pthread_mutex_lock(&c->making);
+		t = cache_peek(c, &made);
+	} else if (now - made > max_age_ms && pthread_mutex_trylock(&c->making) == 0) {
+		host_text_cleanup(&t);
+		t = NULL;
+	} else {
+		*ret = g_steal_pointer(&t);
+		return 0;
+	}
+	if (t) {
+		pthread_mutex_unlock(&c->making);
+		*ret = g_steal_pointer(&t);
+		return 0;
+	}
+	r = host_text_make(h, file, &fresh);
+	if (r == 0) {
+		cache_put(c, fresh, now);
+		*ret = fresh;
+	}
+	pthread_mutex_unlock(&c->making);
+	return r;
+}

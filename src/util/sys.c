@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "util/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/fd.h"
+
+static int result(long r)
+{
+	return r < 0 ? -errno : (int)r;
+}
+
+int sys_open_beneath(int dirfd, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned)flags | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return result(syscall(SYS_openat2, dirfd, path, &how, sizeof(how)));
+}
+
+int sys_pidfd_open(pid_t pid)
+{
+	return result(syscall(SYS_pidfd_open, pid, 0));
+}
+
+int sys_mount_private_proc(void)
+{
+	AUTO_FD int fs = result(syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC));
+
+	if (fs < 0)
+		return fs;
+	if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	return result(syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
+			      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+}
+
+int sys_clone_tree(const char *path)
+{
+	return result(syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+}
+
+static struct timespec clock_now(clockid_t clock)
+{
+	struct timespec ts;
+
+	/* Cannot fail: both clocks exist since Linux 2.6.39. */
+	clock_gettime(clock, &ts);
+	return ts;
+}
+
+uint64_t sys_boottime_ns(void)
+{
+	struct timespec ts = clock_now(CLOCK_BOOTTIME);
+
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t sys_coarse_ms(void)
+{
+	struct timespec ts = clock_now(CLOCK_MONOTONIC_COARSE);
+
+	return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "view/cpus.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <unistd.h>
+
+#include "sample/cputime.h"
+#include "util/sat.h"
+#include "util/scratch.h"
+#include "util/sys.h"
+
+/* cpus come and go by hand; effective cpusets follow at once. */
+#define ONLINE_MAX_AGE_MS 1000
+
+void cpus_compute(const struct cpuset *online, const struct cpuset *cpuset, uint64_t quota_cpus,
+		  struct cpuset *ret)
+{
+	*ret = *cpuset;
+	cpuset_intersect(ret, online);
+	/* A cpuset not set up yet (v1), or all of its cpus gone meanwhile. */
+	if (cpuset_count(ret) == 0)
+		*ret = *online;
+	if (quota_cpus < CPUSET_MAX)
+		cpuset_keep_first(ret, (unsigned)max_u64(quota_cpus, 1));
+}
+
+int cpus_online(const struct request *req, struct cpuset *ret)
+{
+	AUTO_HOST_TEXT struct host_text *t = NULL;
+	int r = host_text_get(req->host, HOST_CPU_ONLINE, ONLINE_MAX_AGE_MS, &t);
+
+	if (r == 0)
+		r = cpuset_parse(t->str, ret);
+	return r == 0 && cpuset_count(ret) == 0 ? -EBADMSG : r;
+}
+
+int cpus_visible_with(const struct request *req, const struct cg_quota *quota, struct cpuset *ret)
+{
+	struct cg_node *node = req->ct->held.nodes[CG_CPUSET];
+	struct cpuset online, cpuset;
+	int r = cpus_online(req, &online);
+
+	if (r == 0 && node) {
+		r = cg_cpus_read(node, &cpuset);
+		if (r == -ENOENT) {
+			node = NULL;
+			r = 0;
+		}
+	}
+	if (r == 0)
+		cpus_compute(&online, node ? &cpuset : &online,
+			     req->options->cpu_quota ? quota->cpus : CG_UNLIMITED, ret);
+	return r;
+}
+
+int cpus_visible(const struct request *req, struct cpuset *ret)
+{
+	struct cg_quota quota = { .cpus = CG_UNLIMITED };
+	int r = req->options->cpu_quota ? cg_quota_read(req->ct->held.nodes[CG_CPU], &quota) : 0;
+
+	return r < 0 ? r : cpus_visible_with(req, &quota, ret);
+}
+
+static struct cpu_ticks ticks_of(const struct cputime_state *st, unsigned cpu, uint64_t per_tick)
+{
+	return (struct cpu_ticks){
+		.user = cputime_ticks(st, cpu, CPUTIME_USER, per_tick),
+		.nice = cputime_ticks(st, cpu, CPUTIME_NICE, per_tick),
+		.system = cputime_ticks(st, cpu, CPUTIME_SYSTEM, per_tick),
+		.idle = cputime_ticks(st, cpu, CPUTIME_IDLE, per_tick),
+		.steal = cputime_ticks(st, cpu, CPUTIME_STEAL, per_tick),
+	};
+}
+
+static void copy_counters(const struct cputime_state *st, unsigned n_cpus, uint64_t per_tick,
+			  struct cpu_counters *c)
+{
+	unsigned n = 0;
+
+	c->cpu = g_new(struct cpu_ticks, cpuset_count(&c->visible) + 1);
+	c->sum = (struct cpu_ticks){ 0 };
+	for (unsigned i = cpuset_next(&c->visible, 0); i < n_cpus;
+	     i = cpuset_next(&c->visible, i + 1)) {
+		struct cpu_ticks t = ticks_of(st, i, per_tick);
+
+		c->sum.user += t.user;
+		c->sum.nice += t.nice;
+		c->sum.system += t.system;
+		c->sum.idle += t.idle;
+		c->sum.steal += t.steal;
+		c->cpu[n++] = t;
+	}
+}
+
+/* The part under the container's lock: what is read later must not be booked earlier. */
+static int advance(const struct request *req, struct cg_cpu_time *per_cpu, struct cpu_counters *ret)
+{
+	struct cg_node *const *nodes = req->ct->held.nodes;
+	struct cputime_input in = { .start_ns = req->ct->start_ns,
+				    .visible = &ret->visible,
+				    .n_cpus = container_table_cpus(req->containers),
+				    .per_cpu = per_cpu,
+				    .ns_per_tick =
+					    UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK) };
+	struct cputime_state *next;
+	struct cg_cpu cpu;
+	int r = cg_cpu_read(nodes[CG_CPU], nodes[CG_CPUACCT], per_cpu, &cpu);
+
+	if (r == 0)
+		r = cpus_visible_with(req, &cpu.quota, &ret->visible);
+	if (r < 0)
+		return r;
+	in.now_ns = sys_boottime_ns();
+	in.total = cpu.total;
+	in.n_per_cpu = cpu.n_per_cpu;
+	in.throttled_ns = cpu.throttled_ns;
+	in.period_ns = cpu.quota.period_ns;
+	next = state_cputime_begin(req->ct->state);
+	cputime_advance(next, &in);
+	state_cputime_commit(req->ct->state);
+	copy_counters(next, in.n_cpus, in.ns_per_tick, ret);
+	return 0;
+}
+
+int cpu_counters_read(const struct request *req, struct cpu_counters *ret)
+{
+	static _Thread_local char *thread_buf;
+	struct cg_cpu_time *per_cpu =
+		(void *)scratch(&thread_buf, CPUSET_MAX * sizeof(struct cg_cpu_time));
+	int r;
+
+	if (!req->ct->held.nodes[CG_CPUACCT])
+		return VIEW_E_PASSTHROUGH;
+	pthread_mutex_lock(state_lock(req->ct->state));
+	r = advance(req, per_cpu, ret);
+	pthread_mutex_unlock(state_lock(req->ct->state));
+	return r;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "view/meminfo.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "util/keyed.h"
+#include "util/num.h"
+#include "util/sat.h"
+#include "view/views.h"
+
+/* The kernel's own file is 1.5 KiB with 55 lines. */
+#define MEMINFO_SIZE 8192
+
+/* Sysctls of the memory manager: nobody sets them twice a second. */
+#define SYSCTL_MAX_AGE_MS 1000
+
+/* From fs/proc/meminfo.c: "%-16s%8lu kB", and for the counts "HugePages_Total:   %5lu". */
+#define NAME_WIDTH       16
+#define NUMBER_WIDTH     8
+#define COUNT_NAME_WIDTH 19
+#define COUNT_WIDTH      5
+
+typedef uint64_t value_fn(const struct meminfo_input *in);
+
+static uint64_t mem_total(const struct meminfo_input *in)
+{
+	return min_u64(in->cg.limit, in->host.mem_total);
+}
+
+static uint64_t mem_free(const struct meminfo_input *in)
+{
+	return min_u64(min_u64(in->cg.free, in->host.mem_free), mem_total(in));
+}
+
+/* Capped: libproc2 takes MemAvailable > MemTotal as the mark of a broken container. */
+static uint64_t mem_available(const struct meminfo_input *in)
+{
+	return min_u64(min_u64(in->cg.available, in->host.mem_available), mem_total(in));
+}
+
+static uint64_t active(const struct meminfo_input *in)
+{
+	return in->cg.active_anon + in->cg.active_file;
+}
+
+static uint64_t inactive(const struct meminfo_input *in)
+{
+	return in->cg.inactive_anon + in->cg.inactive_file;
+}
+
+static uint64_t mlocked(const struct meminfo_input *in)
+{
+	return min_u64(in->host.mlocked, in->cg.unevictable);
+}
+
+uint64_t swap_total(const struct host_meminfo *host, const struct cg_swap *swap)
+{
+	return max_u64(min_u64(swap->limit, host->swap_total), swap->usage);
+}
+
+static uint64_t swap_size(const struct meminfo_input *in)
+{
+	return swap_total(&in->host, &in->swap);
+}
+
+static uint64_t swap_free(const struct meminfo_input *in)
+{
+	return sat_sub(swap_size(in), in->swap.usage);
+}
+
+/* As vm_commit_limit(): huge pages are no memory that could be promised. */
+static uint64_t commit_limit(const struct meminfo_input *in)
+{
+	uint64_t huge = min_u64(in->hugetlb.limit, in->host.hugetlb);
+	uint64_t ram = in->overcommit_bytes
+			       ? in->overcommit_bytes
+			       : sat_mul(sat_sub(mem_total(in), huge), in->overcommit_ratio) / 100;
+
+	return sat_add(ram, swap_size(in));
+}
+
+/* A lower bound: no cgroup counts what was promised but never touched. */
+static uint64_t committed(const struct meminfo_input *in)
+{
+	return in->cg.anon + in->cg.shmem + in->swap.usage;
+}
+
+static uint64_t hugetlb(const struct meminfo_input *in)
+{
+	return min_u64(in->hugetlb.limit, in->host.hugetlb);
+}
+
+static uint64_t pages(const struct meminfo_input *in, uint64_t bytes)
+{
+	return in->host.hugepage_size ? bytes / in->host.hugepage_size : 0;
+}
+
+static uint64_t hugepages_total(const struct meminfo_input *in)
+{
+	return min_u64(in->host.hugepages_total, pages(in, in->hugetlb.limit));
+}
+
+static uint64_t hugepages_free(const struct meminfo_input *in)
+{
+	return min_u64(in->host.hugepages_free,
+		       sat_sub(hugepages_total(in), pages(in, in->hugetlb.usage)));
+}
+
+static uint64_t hugepages_rsvd(const struct meminfo_input *in)
+{
+	return min_u64(in->host.hugepages_rsvd,
+		       pages(in, sat_sub(in->hugetlb.reserved, in->hugetlb.usage)));
+}
+
+static uint64_t hugepages_surp(const struct meminfo_input *in)
+{
+	return min_u64(in->host.hugepages_surp, hugepages_total(in));
+}
+
+/* No .fn and no .cg: 0. Every line without a row is the host's. In the kernel's order. */
+struct row {
+	const char *key;
+	value_fn *fn;
+	size_t cg;  /* offset into struct cg_memory, plus 1 */
+	bool count; /* not in kB */
+};
+
+#define CG(member) (offsetof(struct cg_memory, member) + 1)
+
+static const struct row rows[] = {
+	{ .key = "MemTotal", .fn = mem_total },
+	{ .key = "MemFree", .fn = mem_free },
+	{ .key = "MemAvailable", .fn = mem_available },
+	{ .key = "Buffers" },
+	{ .key = "Cached", .cg = CG(file) },
+	{ .key = "SwapCached", .cg = CG(swapcached) },
+	{ .key = "Active", .fn = active },
+	{ .key = "Inactive", .fn = inactive },
+	{ .key = "Active(anon)", .cg = CG(active_anon) },
+	{ .key = "Inactive(anon)", .cg = CG(inactive_anon) },
+	{ .key = "Active(file)", .cg = CG(active_file) },
+	{ .key = "Inactive(file)", .cg = CG(inactive_file) },
+	{ .key = "Unevictable", .cg = CG(unevictable) },
+	{ .key = "Mlocked", .fn = mlocked },
+	{ .key = "SwapTotal", .fn = swap_size },
+	{ .key = "SwapFree", .fn = swap_free },
+	{ .key = "Zswap", .cg = CG(zswap) },
+	{ .key = "Zswapped", .cg = CG(zswapped) },
+	{ .key = "Dirty", .cg = CG(file_dirty) },
+	{ .key = "Writeback", .cg = CG(file_writeback) },
+	{ .key = "AnonPages", .cg = CG(anon) },
+	{ .key = "Mapped", .cg = CG(file_mapped) },
+	{ .key = "Shmem", .cg = CG(shmem) },
+	{ .key = "KReclaimable", .cg = CG(slab_reclaimable) },
+	{ .key = "Slab", .cg = CG(slab) },
+	{ .key = "SReclaimable", .cg = CG(slab_reclaimable) },
+	{ .key = "SUnreclaim", .cg = CG(slab_unreclaimable) },
+	{ .key = "KernelStack", .cg = CG(kernel_stack) },
+	{ .key = "PageTables", .cg = CG(pagetables) },
+	{ .key = "SecPageTables", .cg = CG(sec_pagetables) },
+	{ .key = "NFS_Unstable" },
+	{ .key = "Bounce" },
+	{ .key = "WritebackTmp" },
+	{ .key = "CommitLimit", .fn = commit_limit },
+	{ .key = "Committed_AS", .fn = committed },
+	{ .key = "VmallocUsed", .cg = CG(vmalloc) },
+	{ .key = "Percpu", .cg = CG(percpu) },
+	{ .key = "HardwareCorrupted" },
+	{ .key = "AnonHugePages", .cg = CG(anon_thp) },
+	{ .key = "ShmemHugePages", .cg = CG(shmem_thp) },
+	{ .key = "ShmemPmdMapped" },
+	{ .key = "FileHugePages", .cg = CG(file_thp) },
+	{ .key = "FilePmdMapped" },
+	{ .key = "CmaTotal" },
+	{ .key = "CmaFree" },
+	{ .key = "Unaccepted" },
+	{ .key = "Balloon" },
+	{ .key = "HugePages_Total", .fn = hugepages_total, .count = true },
+	{ .key = "HugePages_Free", .fn = hugepages_free, .count = true },
+	{ .key = "HugePages_Rsvd", .fn = hugepages_rsvd, .count = true },
+	{ .key = "HugePages_Surp", .fn = hugepages_surp, .count = true },
+	{ .key = "Hugetlb", .fn = hugetlb },
+};
+
+static uint64_t row_value(const struct row *row, const struct meminfo_input *in)
+{
+	uint64_t v = 0;
+
+	if (row->fn)
+		return row->fn(in);
+	if (row->cg)
+		memcpy(&v, (const char *)&in->cg + row->cg - 1, sizeof(v));
+	return v;
+}
+
+static void put_row(const struct row *row, size_t key_len, const struct meminfo_input *in,
+		    struct text *out)
+{
+	size_t name_width = row->count ? COUNT_NAME_WIDTH : NAME_WIDTH;
+	uint64_t v = row_value(row, in);
+
+	text_mem(out, row->key, key_len);
+	text_mem(out, ":", 1);
+	if (key_len + 1 < name_width)
+		text_fill(out, ' ', name_width - key_len - 1);
+	text_u64_width(out, row->count ? v : v / 1024, row->count ? COUNT_WIDTH : NUMBER_WIDTH);
+	text_str(out, row->count ? "\n" : " kB\n");
+}
+
+void meminfo_render(const char *host_text, const struct meminfo_input *in, struct text *out)
+{
+	size_t cursor = 0;
+
+	for (const char *line = host_text; *line;) {
+		const char *end = strchrnul(line, '\n');
+		const char *colon = memchr(line, ':', (size_t)(end - line));
+		size_t len = colon ? (size_t)(colon - line) : 0;
+		size_t i =
+			keyed_find(rows, sizeof(rows[0]), G_N_ELEMENTS(rows), line, len, &cursor);
+
+		if (i < G_N_ELEMENTS(rows))
+			put_row(&rows[i], len, in, out);
+		else
+			text_mem(out, line, (size_t)(end - line) + (*end == '\n'));
+		line = *end ? end + 1 : end;
+	}
+}
+
+static uint64_t host_number(const struct request *req, enum host_file file, uint64_t absent)
+{
+	AUTO_HOST_TEXT struct host_text *t = NULL;
+	uint64_t v;
+
+	if (host_text_get(req->host, file, SYSCTL_MAX_AGE_MS, &t) < 0 || !num_parse(t->str, &v))
+		return absent;
+	return v;
+}
+
+static int read_input(const struct request *req, const char *host_text, struct meminfo_input *in)
+{
+	struct cg_node *const *nodes = req->ct->held.nodes;
+	int r = host_meminfo_parse(host_text, &in->host);
+
+	if (r == 0)
+		r = cg_memory_read(nodes[CG_MEMORY], &in->cg);
+	if (r == 0 && req->options->swap && in->host.swap_total > 0)
+		r = cg_swap_read(nodes[CG_MEMORY], &in->swap);
+	if (r == 0 && in->host.hugetlb > 0 && nodes[CG_HUGETLB]) {
+		r = cg_hugetlb_read(nodes[CG_HUGETLB], in->host.hugepage_size, &in->hugetlb);
+		r = r == -ENOENT ? 0 : r;
+	}
+	/* The kernel's default is 50 percent (mm/util.c). */
+	in->overcommit_ratio = host_number(req, HOST_OVERCOMMIT_RATIO, 50);
+	in->overcommit_bytes = sat_mul(host_number(req, HOST_OVERCOMMIT_KBYTES, 0), 1024);
+	return r;
+}
+
+int meminfo_generate(const struct request *req, struct text *out)
+{
+	char host_text[MEMINFO_SIZE];
+	struct meminfo_input in = { 0 };
+	ssize_t n;
+	int r;
+
+	if (!req->ct->held.nodes[CG_MEMORY])
+		return VIEW_E_PASSTHROUGH;
+	n = host_read(req->host, HOST_MEMINFO, host_text, sizeof(host_text));
+	if (n < 0)
+		return (int)n;
+	r = read_input(req, host_text, &in);
+	if (r == 0)
+		meminfo_render(host_text, &in, out);
+	return r;
+}

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Run every test there is, each where it belongs, and close with one line that sums them up.
+
+check.py BUILD: lint, unit tests with sanitizers (in BUILD-sanitize), integration tests on this
+host and in a guest with cgroup v2 alone, 8 CPUs and a disk for swap."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+GUEST = [ROOT / "tests/vm/vm.sh", "-c", "8", "-m", "2048", "-d", "512", "-t", "1800"]
+NO_GUEST = 77
+CLOSING = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
+MUST_RUN = os.environ.get("MUST_RUN", "")
+
+
+def build(folder, *options):
+    """Configure (again) and compile, warnings being errors."""
+    configured = (folder / "build.ninja").exists()
+    verb = ["configure", folder] if configured else ["setup", folder, "--prefix=/usr"]
+    subprocess.run(["meson", *verb, "-Dwerror=true", *options], cwd=ROOT, check=True)
+    subprocess.run(["meson", "compile", "-C", folder], check=True)
+
+
+def meson_suite(folder, suite):
+    """By case: meson's report lists the cases of each test that speaks TAP."""
+    report = folder / "meson-logs/testlog.junit.xml"
+    report.unlink(missing_ok=True)
+    command = ["meson", "test", "-C", folder, "--no-rebuild", "--suite", suite, "--print-errorlogs"]
+    status = subprocess.run(command).returncode
+    if status:
+        explain(folder / "meson-logs/testlog.txt")
+    counts = [0, 0, 0]
+    if report.exists():
+        for case in xml.etree.ElementTree.parse(report).iter("testcase"):
+            failed = case.find("failure") is not None or case.find("error") is not None
+            counts[1 if failed else 2 if case.find("skipped") is not None else 0] += 1
+    return settled(counts, status)
+
+
+def explain(log):
+    """Why cases failed: meson shows no output of a test that speaks TAP."""
+    telling = False
+    for line in log.read_text(errors="replace").splitlines():
+        telling = line.startswith("not ok") or (telling and line.startswith("#"))
+        if telling:
+            print(line)
+
+
+def integration(folder, where=()):
+    """The runner's own closing line, swallowed here, counts."""
+    runner = [sys.executable, ROOT / "tests/integration/run.py", "--build", folder]
+    command = [str(word) for word in [*where, *runner]]
+    counts = [0, 0, 0]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace"
+    ) as run:
+        for line in run.stdout:
+            if closing := CLOSING.match(line.strip()):
+                counts = [int(n) for n in closing.groups()]
+            else:
+                print(line, end="", flush=True)
+    if where and run.returncode == NO_GUEST:
+        return [0, 1, 0] if MUST_RUN == "1" else [0, 0, 1]
+    return settled(counts, run.returncode)
+
+
+def settled(counts, status):
+    """No test at all, or a bad end that no test accounts for, is a failure."""
+    if sum(counts) == 0 or (status and not counts[1]):
+        counts[1] += 1
+    return counts
+
+
+def main():
+    plain = pathlib.Path(sys.argv[1]).resolve()
+    sanitized = plain.with_name(plain.name + "-sanitize")
+    guest = [*GUEST, "env", f"MUST_RUN={MUST_RUN}"]
+    build(plain)
+    build(sanitized, "-Db_sanitize=address,undefined", "-Db_lundef=false")
+    stages = [
+        ("lint", lambda: meson_suite(plain, "lint")),
+        ("unit, sanitized", lambda: meson_suite(sanitized, "unit")),
+        ("integration, this host", lambda: integration(plain)),
+        ("integration, v2 guest", lambda: integration(plain, guest)),
+    ]
+    total = [0, 0, 0]
+    for name, run in stages:
+        print(f"\n== {name}", flush=True)
+        counts = run()
+        print("   {}: {} ok, {} not ok, {} left out".format(name, *counts), flush=True)
+        total = [a + b for a, b in zip(total, counts)]
+    print("\n{} passed, {} failed, {} skipped".format(*total))
+    sys.exit(bool(total[1]))
+
+
+main()

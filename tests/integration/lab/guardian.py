@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Removes all that a run made, also when the run itself was killed."""
+
+import os
+import select
+import signal
+import time
+
+from lab import host
+
+
+def start(name, folder):
+    """A process that outlives this one and tidies up after it."""
+    runner = os.pidfd_open(os.getpid())
+    pid = os.fork()
+    if pid:
+        os.close(runner)
+        return pid
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    null = os.open('/dev/null', os.O_RDWR)
+    for fd in range(3):
+        os.dup2(null, fd)
+    poll = select.poll()
+    poll.register(runner, select.POLLIN)
+    poll.poll()
+    try:
+        sweep(name, folder)
+    finally:
+        os._exit(0)
+
+
+def _roots():
+    """All hierarchies, those that only container managers use too."""
+    return sorted({point for point, _root, fstype, _options in host.mounts() if fstype in ('cgroup', 'cgroup2')})
+
+
+def _tree(top):
+    """The folders of a cgroup tree, the deepest first."""
+    found = []
+    for folder, _names, _files in os.walk(top, topdown=False):
+        found.append(folder)
+    return found
+
+
+def _quietly(function, *args):
+    try:
+        return function(*args)
+    except OSError:
+        return None
+
+
+def kill_all(top):
+    """One round of SIGKILL for whatever runs below a cgroup; how many there were."""
+    count = 0
+    for folder in _tree(top):
+        for name, thawed in (('freezer.state', 'THAWED'), ('cgroup.freeze', '0')):
+            if os.path.exists(f'{folder}/{name}'):
+                _quietly(host.write, f'{folder}/{name}', thawed)
+        for pid in (_quietly(host.read, f'{folder}/cgroup.procs') or '').split():
+            if int(pid) not in (0, os.getpid()):
+                count += 1
+                _quietly(os.kill, int(pid), signal.SIGKILL)
+    return count
+
+
+def remove_cgroups(name, wait=5.0):
+    deadline = time.monotonic() + wait * host.SCALE
+    while True:
+        left = 0
+        for root in _roots():
+            top = f'{root}/{name}'
+            kill_all(top)
+            for folder in _tree(top):
+                try:
+                    os.rmdir(folder)
+                except OSError:
+                    left += 1
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.02)
+
+
+def unmount_below(folder):
+    points = [m[0] for m in host.mounts() if m[0] == folder or m[0].startswith(folder + '/')]
+    for point in reversed(points):
+        if _quietly(host.umount, point, host.UMOUNT_NOFOLLOW) is None:
+            _quietly(host.umount, point, host.MNT_DETACH | host.UMOUNT_NOFOLLOW)
+
+
+def remove_folder(folder):
+    """Removes a tree, never crossing into another file system."""
+    device = os.lstat(folder).st_dev
+    with os.scandir(folder) as entries:
+        for entry in list(entries):
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.path)
+            elif entry.stat(follow_symlinks=False).st_dev == device:
+                remove_folder(entry.path)
+    os.rmdir(folder)
+
+
+def sweep(name, folder):
+    remove_cgroups(name)
+    unmount_below(folder)
+    if os.path.isdir(folder):
+        _quietly(remove_folder, folder)

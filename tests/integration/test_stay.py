@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A dead worker is replaced, and its readers notice nothing."""
+
+import errno
+import os
+import signal
+import time
+
+from lab import MIB, host, parse
+from lab.check import between, equal, eventually, needs, ok
+
+FILES = ('meminfo', 'cpuinfo', 'stat', 'uptime', 'loadavg', 'diskstats', 'swaps')
+
+
+def test_keeper_and_one_worker(lab):
+    """The daemon is two processes: the keeper and its child."""
+    equal(len(lab.daemon.children()), 1, 'children of the keeper')
+
+
+def test_reads_go_on_after_a_dead_worker(lab):
+    """Each file can be read after SIGKILL of the worker, a new limit shows too."""
+    box = lab.container(memory=256 * MIB)
+    for turn in range(5):
+        limit = (200 + turn) * MIB
+        box.group.set_memory(limit)
+        old = lab.daemon.kill_worker()
+        ok(old != lab.daemon.worker(), 'the worker is another')
+        equal(parse.meminfo(box.read('/proc/meminfo'))['MemTotal'], limit // 1024, 'MemTotal')
+        for name in FILES[1:]:
+            ok(box.read(f'/proc/{name}') or name == 'diskstats', name)
+
+
+def hammer(limit_kb, stop):
+    """Read all files until told to stop, by whole reads, in small parts and through a held descriptor.
+
+    (readings, what was wrong)."""
+    held = os.open('/proc/meminfo', os.O_RDONLY)
+    count = 0
+    while not os.path.exists(stop):
+        os.lseek(held, 0, os.SEEK_SET)
+        texts = [b''.join(iter(lambda: os.read(held, 256), b'')).decode(), host.read('/proc/meminfo')]
+        for text in texts:
+            if parse.meminfo(text).get('MemTotal') != limit_kb or 'DirectMap' not in text[-200:]:
+                return count, f'meminfo {text[:80]!r} … {text[-80:]!r}'
+        cpus, _rest = parse.stat(host.read('/proc/stat'))
+        if 'cpu' not in cpus:
+            return count, 'stat without cpu'
+        for name in ('cpuinfo', 'uptime', 'loadavg', 'swaps'):
+            if not host.read(f'/proc/{name}'):
+                return count, f'{name} is empty'
+        count += 1
+    return count, ''
+
+
+@needs(timeout=120)
+def test_no_read_fails_while_workers_die(lab):
+    """Readers in four containers during 40 kills of the worker: no failed and no torn read."""
+    stop = f'{lab.folder}/stop'
+    boxes = [lab.container(memory=(128 + 64 * i) * MIB) for i in range(4)]
+    tasks = [box.start(hammer, (128 + 64 * i) * 1024, stop) for i, box in enumerate(boxes)]
+    kills = 40 if not host.GUEST else 10
+    for number in range(kills):
+        lab.daemon.kill_worker()
+        time.sleep(0.01 * (number % 7))
+    host.write_new(stop)
+    for task in tasks:
+        count, wrong = task.result(30)
+        equal(wrong, '', f'after {count} rounds')
+        ok(count > 0, 'rounds')
+
+
+def test_stopped_worker_of_a_dead_read(lab):
+    """A worker killed while it was stopped in front of waiting readers: they get their answer."""
+    box = lab.container(memory=256 * MIB)
+    box.read('/proc/meminfo')
+    worker = lab.daemon.worker()
+    os.kill(worker, signal.SIGSTOP)
+    tasks = [box.start(host.read, '/proc/meminfo') for _ in range(4)]
+    time.sleep(0.2 * host.SCALE)
+    os.kill(worker, signal.SIGKILL)
+    for task in tasks:
+        equal(parse.meminfo(task.result(20))['MemTotal'], 256 * 1024, 'MemTotal')
+
+
+def outcome_of_reading(path):
+    """'' or the error's name."""
+    try:
+        return '' if host.read(path) else 'empty'
+    except OSError as error:
+        return errno.errorcode[error.errno]
+
+
+def test_no_read_hangs_after_the_keeper_died(lab):
+    """When the keeper is killed readers get a whole file or an error at once, never a hang."""
+    daemon = lab.start_daemon()
+    box = lab.container(daemon=daemon)
+    os.kill(daemon.pid, signal.SIGKILL)
+    daemon.process.wait()
+    for _ in range(5):
+        got = box.call(outcome_of_reading, '/proc/meminfo', seconds=5)
+        ok(got in ('', 'ENOTCONN', 'ECONNABORTED'), f'reading ends with {got}')
+        time.sleep(0.2)
+
+
+def test_little_memory_and_few_descriptors(lab):
+    """After many containers came and went both processes are as small as before."""
+    box = lab.container()
+    box.read('/proc/meminfo')
+
+    def crowd(count):
+        for _ in range(count):
+            one = lab.container()
+            for name in FILES:
+                one.read(f'/proc/{name}')
+            one.close()
+            one.group.remove()
+
+    crowd(5)
+    memory, descriptors = lab.daemon.resident_kb(), lab.daemon.descriptors()
+    crowd(40 if not host.GUEST else 10)
+    eventually(lambda: lab.daemon.descriptors() <= descriptors + 30, 'descriptors are given back', 15)
+    between(lab.daemon.resident_kb(), 0, memory + 1024, 'resident kB')
