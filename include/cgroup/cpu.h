@@ -45,7 +45,13 @@ int cg_cpu_read(struct cg_node *cpu, struct cg_node *acct, struct cg_cpu_time *p
 /* Total CPU time alone, by the cheapest file that has it (cpuacct.usage, cpu.stat). */
 int cg_cpu_usage_read(struct cg_node *node, uint64_t *ret_ns);
 
-/* cpuset.cpus.effective and cpuset.mems.effective, or what older kernels have in their place. */
+/* Positive: what was read is what was asked for, and may hold cpus that are offline. */
+enum { CG_E_CONFIGURED = 1 };
+
+/*
+ * cpuset.cpus.effective and cpuset.mems.effective (v1: cpuset.effective_cpus, …_mems). Where a
+ * kernel has none, cpuset.cpus and cpuset.mems and CG_E_CONFIGURED. Else 0, -ENODEV or -errno.
+ */
 int cg_cpus_read(struct cg_node *node, struct cpuset *ret);
 int cg_mems_read(struct cg_node *node, struct cpuset *ret);
 

@@ -3,6 +3,7 @@
 /* The cache behind container_lookup(). */
 #include "container/container.h"
 #include "container/identity.h"
+#include "container/readers.h"
 
 /* What a container is found by. */
 struct container_key {
@@ -12,6 +13,7 @@ struct container_key {
 };
 
 const struct identity_source *table_source(const struct container_table *table);
+struct readers *table_readers(const struct container_table *table);
 
 /*
  * A container whose files are held open and that serves a reader in the cgroups of the text @own

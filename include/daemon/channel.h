@@ -24,8 +24,14 @@ struct channel *channel_free(struct channel *channel);
 /*
  * Serve with the journal slot number @thread until channel_stop() or the end of the file system:
  * first the request that a former process left in that slot, then what the kernel gives.
+ *
+ * One thread at a time waits for requests: with more, the kernel wakes them in turns, which costs
+ * more than what is to be done. A thread that has something slow to do steps aside for another.
  */
 enum channel_end channel_serve(struct channel *channel, unsigned thread);
+
+/* For a thread that serves: lets another one take its place until the request in hand is done. */
+void channel_step_aside(void *channel);
 
 /* Threads leave after the request in hand; one that waits for the kernel needs a signal too. */
 void channel_stop(struct channel *channel);

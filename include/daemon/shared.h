@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Serving threads. More would only make them wait for the kernel's own locks. */
+/* Serving threads: one waits for requests, the others are for when that one has something slow to do. */
 #define SHARED_N_THREADS 4
 
 /*

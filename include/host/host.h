@@ -31,6 +31,13 @@ struct host_text;
 int host_open(const char *root, struct host **ret);
 struct host *host_free(struct host *host);
 
+/*
+ * @fn is called by a thread before it asks the kernel for what may take milliseconds: by
+ * host_text_get(), and by those who know of other such things, with host_slow().
+ */
+void host_on_slow(struct host *host, void (*fn)(void *arg), void *arg);
+void host_slow(const struct host *host);
+
 /* Directory descriptors of procfs and sysfs, borrowed. */
 int host_proc_dir(const struct host *host);
 int host_sys_dir(const struct host *host);

@@ -39,5 +39,12 @@ int host_pid_cgroup_open(const struct host *host, pid_t pid);
 /* The inode number that names a namespace of @pid (of ourselves when 0). 0 or -errno. */
 int host_pid_ns(const struct host *host, pid_t pid, enum host_ns ns, uint64_t *ret_ino);
 
+/*
+ * A directory descriptor of /proc/PID/ns, O_PATH. It stands for that very process or thread: when
+ * that is gone, host_ns_at() says -ENOENT or -ESRCH, also if the pid is in use again.
+ */
+int host_pid_ns_dir(const struct host *host, pid_t pid);
+int host_ns_at(int ns_dir, enum host_ns ns, uint64_t *ret_ino);
+
 /* A descriptor of that namespace, which keeps it alive (and so its inode number in use). */
 int host_pid_ns_open(const struct host *host, pid_t pid, enum host_ns ns);

@@ -297,10 +297,13 @@ static int set_read(struct cg_node *node, const enum cg_file files[2], struct cp
 	static _Thread_local char *thread_buf;
 	char *buf = scratch(&thread_buf, LIST_SIZE);
 	ssize_t n = cg_node_read(node, files[0], buf, LIST_SIZE);
+	bool configured = n == -ENOENT && files[1] != files[0];
+	int r;
 
-	if (n == -ENOENT && files[1] != files[0])
+	if (configured)
 		n = cg_node_read(node, files[1], buf, LIST_SIZE);
-	return n < 0 ? (int)n : cpuset_parse(buf, ret);
+	r = n < 0 ? (int)n : cpuset_parse(buf, ret);
+	return r == 0 && configured ? CG_E_CONFIGURED : r;
 }
 
 int cg_cpus_read(struct cg_node *node, struct cpuset *ret)

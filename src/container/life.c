@@ -74,4 +74,5 @@ void container_table_sweep(struct container_table *t, uint64_t idle_ms)
 		container_put(t, list[i]);
 	}
 	table_cool_down(t, 0, idle_ms);
+	readers_sweep(table_readers(t), idle_ms);
 }

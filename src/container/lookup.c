@@ -13,8 +13,10 @@ static int resolve(struct container_table *t, pid_t pid, const struct container_
 		   const char *own, struct container **ret)
 {
 	struct identity id;
-	int r = identity_resolve(table_source(t), pid, key->kind, key->ns_ino, own, &id);
+	int r;
 
+	host_slow(table_source(t)->host);
+	r = identity_resolve(table_source(t), pid, key->kind, key->ns_ino, own, &id);
 	return r < 0 ? r : table_publish(t, &id, ret);
 }
 
@@ -24,63 +26,63 @@ static int make_key(struct container_table *t, pid_t pid, struct container_key *
 {
 	const struct identity_source *src = table_source(t);
 	static _Thread_local char *thread_buf;
-	char *own = scratch(&thread_buf, CGROUP_TEXT_SIZE);
-	uint64_t cgroupns, pidns;
-	ssize_t n;
-	int r = host_pid_ns(src->host, pid, HOST_NS_CGROUP, &cgroupns);
+	char *buf = scratch(&thread_buf, CGROUP_TEXT_SIZE);
+	struct reader_place place;
+	int r = readers_place(table_readers(t), pid, src->own_ns[HOST_NS_CGROUP], buf,
+			      CGROUP_TEXT_SIZE, &place);
 
-	*ret_own = NULL;
-	if (r == 0 && cgroupns != src->own_ns[HOST_NS_CGROUP]) {
-		*key = (struct container_key){ .kind = IDENTITY_CGROUPNS,
-					       .ns_ino = cgroupns,
-					       .text = "" };
-		return 0;
-	}
-	r = host_pid_ns(src->host, pid, HOST_NS_PID, &pidns);
 	if (r < 0)
 		return r;
-	n = host_pid_cgroup(src->host, pid, own, CGROUP_TEXT_SIZE);
-	if (n < 0)
-		return (int)n;
-	*ret_own = own;
-	if (pidns != src->own_ns[HOST_NS_PID])
-		*key = (struct container_key){ .kind = IDENTITY_PIDNS,
-					       .ns_ino = pidns,
+	*ret_own = place.cgroups;
+	if (place.cgroupns != src->own_ns[HOST_NS_CGROUP])
+		*key = (struct container_key){ .kind = IDENTITY_CGROUPNS,
+					       .ns_ino = place.cgroupns,
 					       .text = "" };
-	else if (identity_at_root(src->layout, own))
+	else if (place.pidns != src->own_ns[HOST_NS_PID])
+		*key = (struct container_key){ .kind = IDENTITY_PIDNS,
+					       .ns_ino = place.pidns,
+					       .text = "" };
+	else if (identity_at_root(src->layout, place.cgroups))
 		return CONTAINER_E_HOST;
 	else
-		*key = (struct container_key){ .kind = IDENTITY_CGROUP, .text = own };
+		*key = (struct container_key){ .kind = IDENTITY_CGROUP, .text = place.cgroups };
 	return 0;
+}
+
+static int find(struct container_table *t, pid_t pid, struct container **ret)
+{
+	struct container_key key;
+	const char *own;
+	int r = make_key(t, pid, &key, &own);
+
+	if (r != 0)
+		return r;
+	*ret = table_find(t, &key, own);
+	if (key.kind == IDENTITY_PIDNS && !own) {
+		if (*ret)
+			return 0;
+		/* That it was with its init lately is no help: the container is not known now. */
+		readers_unsettle(table_readers(t), pid);
+		return find(t, pid, ret);
+	}
+	if (key.kind == IDENTITY_PIDNS && *ret) {
+		readers_settle(table_readers(t), pid);
+	} else if (key.kind == IDENTITY_PIDNS) {
+		/* Not with its init: then by its own cgroup, in that namespace. */
+		struct container_key by_cgroup = { .kind = IDENTITY_CGROUP,
+						   .ns_ino = key.ns_ino,
+						   .text = own };
+
+		*ret = table_find(t, &by_cgroup, own);
+	}
+	return *ret ? 0 : resolve(t, pid, &key, own, ret);
 }
 
 int container_lookup(struct container_table *t, pid_t pid, struct container **ret)
 {
-	struct container *ct;
-	struct container_key key;
-	const char *own;
-	int r;
+	int r = pid > 0 ? find(t, pid, ret) : CONTAINER_E_HOST;
 
-	if (pid <= 0)
-		return CONTAINER_E_HOST;
-	r = make_key(t, pid, &key, &own);
-	if (r == 0) {
-		ct = table_find(t, &key, own);
-		if (!ct && key.kind == IDENTITY_PIDNS) {
-			/* Not with its init: then by its own cgroup, in that namespace. */
-			struct container_key by_cgroup = { .kind = IDENTITY_CGROUP,
-							   .ns_ino = key.ns_ino,
-							   .text = own };
-
-			ct = table_find(t, &by_cgroup, own);
-		}
-		r = ct ? 0 : resolve(t, pid, &key, own, &ct);
-	}
-	if (r == -ESRCH || r == -ENOENT || r == -ENODEV)
-		return CONTAINER_E_HOST;
-	if (r == 0)
-		*ret = ct;
-	return r;
+	return r == -ESRCH || r == -ENOENT || r == -ENODEV ? CONTAINER_E_HOST : r;
 }
 
 bool container_is_host_process(const struct container_table *t, pid_t pid)
@@ -99,8 +101,8 @@ int64_t container_timens_offset(const struct container_table *t, pid_t pid)
 	uint64_t ino;
 	int64_t offset;
 
-	if (host_pid_ns(src->host, pid, HOST_NS_TIME, &ino) < 0 ||
-	    ino == src->own_ns[HOST_NS_TIME] || host_pid_timens(src->host, pid, &offset) < 0)
+	if (readers_timens(table_readers(t), pid, &ino) < 0 || ino == src->own_ns[HOST_NS_TIME] ||
+	    host_pid_timens(src->host, pid, &offset) < 0)
 		return 0;
 	return offset;
 }

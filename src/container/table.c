@@ -25,6 +25,7 @@ struct record {
 
 struct container_table {
 	struct identity_source src;
+	struct readers *readers;
 	const struct cg_layout *layout;
 	struct state_table *states;
 	struct cg_tree *tree;
@@ -62,6 +63,7 @@ struct container_table *container_table_new(const struct host *host, const struc
 	t->layout = layout;
 	t->states = states;
 	t->tree = cg_tree_new(layout);
+	t->readers = readers_new(host);
 	pthread_mutex_init(&t->lock, NULL);
 	t->records = g_hash_table_new(key_hash, key_equal);
 	g_queue_init(&t->hot);
@@ -107,6 +109,7 @@ struct container_table *container_table_free(struct container_table *t)
 		record_free(t, value);
 	g_hash_table_unref(t->records);
 	cg_tree_free(t->tree);
+	readers_free(t->readers);
 	identity_source_clear(&t->src);
 	fd_close(&t->epoll);
 	pthread_mutex_destroy(&t->lock);
@@ -279,6 +282,11 @@ int table_publish(struct container_table *t, struct identity *id, struct contain
 	if (r == 0)
 		table_cool_down(t, HOT_MAX, 0);
 	return r;
+}
+
+struct readers *table_readers(const struct container_table *t)
+{
+	return t->readers;
 }
 
 const struct identity_source *table_source(const struct container_table *t)

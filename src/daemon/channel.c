@@ -6,12 +6,16 @@
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <glib.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "daemon/handshake.h"
 #include "util/log.h"
+
+/* This thread has left its place to another one, or has none yet. */
+static _Thread_local bool is_aside;
 
 /* A request that so many workers died of is answered with EIO. */
 #define MAX_ATTEMPTS 3
@@ -21,7 +25,10 @@ struct channel {
 	const struct shared *shared;
 	struct fuse_session *session;
 	atomic_bool stop;
-	bool replaying; /* libfuse's answers go to .reply, not to the kernel */
+	pthread_mutex_t lock;
+	pthread_cond_t vacant; /* there is nobody who waits for requests */
+	bool taken;            /* there is one; guarded by .lock */
+	bool replaying;        /* libfuse's answers go to .reply, not to the kernel */
 	char reply[256];
 	size_t reply_len;
 };
@@ -71,6 +78,8 @@ int channel_new(int fuse_fd, const struct shared *shared, struct fs *fs, struct 
 	int r;
 
 	ch->fd = fuse_fd;
+	pthread_mutex_init(&ch->lock, NULL);
+	pthread_cond_init(&ch->vacant, NULL);
 	ch->shared = shared;
 	fs->channel = ch;
 	ch->session = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), fs);
@@ -96,13 +105,18 @@ struct channel *channel_free(struct channel *ch)
 		return NULL;
 	if (ch->session)
 		fuse_session_destroy(ch->session);
+	pthread_mutex_destroy(&ch->lock);
+	pthread_cond_destroy(&ch->vacant);
 	g_free(ch);
 	return NULL;
 }
 
 void channel_stop(struct channel *ch)
 {
+	pthread_mutex_lock(&ch->lock);
 	atomic_store(&ch->stop, true);
+	pthread_cond_broadcast(&ch->vacant);
+	pthread_mutex_unlock(&ch->lock);
 }
 
 static void set_len(struct journal_slot *slot, uint32_t len)
@@ -149,20 +163,49 @@ static void process_left(struct channel *ch, struct journal_slot *slot)
 	atomic_store(&slot->attempts, 0);
 }
 
+void channel_step_aside(void *channel)
+{
+	struct channel *ch = channel;
+
+	if (is_aside)
+		return;
+	is_aside = true;
+	pthread_mutex_lock(&ch->lock);
+	ch->taken = false;
+	pthread_cond_signal(&ch->vacant);
+	pthread_mutex_unlock(&ch->lock);
+}
+
+/* Returns false when it is time to stop. */
+static bool take_place(struct channel *ch)
+{
+	if (is_aside) {
+		pthread_mutex_lock(&ch->lock);
+		while (ch->taken && !atomic_load(&ch->stop))
+			pthread_cond_wait(&ch->vacant, &ch->lock);
+		ch->taken = true;
+		is_aside = false;
+		pthread_mutex_unlock(&ch->lock);
+	}
+	return !atomic_load(&ch->stop);
+}
+
 enum channel_end channel_serve(struct channel *ch, unsigned thread)
 {
 	struct journal_slot *slot = &ch->shared->journal[thread];
 
+	is_aside = true;
 	process_left(ch, slot);
-	while (!atomic_load(&ch->stop)) {
+	while (take_place(ch)) {
 		ssize_t n = read(ch->fd, slot->request, sizeof(slot->request));
 
 		if (n > 0)
 			process(ch, slot, (size_t)n, false);
 		else if (n == 0 || errno == ENODEV || errno == ECONNABORTED)
-			return CHANNEL_UNMOUNTED;
+			break;
 		else if (errno != EINTR && errno != ENOENT && errno != EAGAIN)
 			g_error("cannot read from /dev/fuse: %s", g_strerror(errno));
 	}
-	return CHANNEL_STOPPED;
+	channel_step_aside(ch);
+	return atomic_load(&ch->stop) ? CHANNEL_STOPPED : CHANNEL_UNMOUNTED;
 }

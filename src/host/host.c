@@ -23,23 +23,28 @@ struct host {
 	int sys;
 	int fds[HOST_N_FILES];
 	struct cache cache[HOST_N_FILES];
+	void (*on_slow)(void *arg);
+	void *on_slow_arg;
 };
 
 static const struct {
 	bool in_sys;
+	bool whole; /* one record: the kernel gives it in one read */
 	const char *path;
 } files[HOST_N_FILES] = {
-	[HOST_MEMINFO] = { .path = "meminfo" },
+	[HOST_MEMINFO] = { .whole = true, .path = "meminfo" },
 	[HOST_STAT] = { .path = "stat" },
 	[HOST_CPUINFO] = { .path = "cpuinfo" },
-	[HOST_UPTIME] = { .path = "uptime" },
-	[HOST_LOADAVG] = { .path = "loadavg" },
+	[HOST_UPTIME] = { .whole = true, .path = "uptime" },
+	[HOST_LOADAVG] = { .whole = true, .path = "loadavg" },
 	[HOST_DISKSTATS] = { .path = "diskstats" },
 	[HOST_SWAPS] = { .path = "swaps" },
-	[HOST_OVERCOMMIT_RATIO] = { .path = "sys/vm/overcommit_ratio" },
-	[HOST_OVERCOMMIT_KBYTES] = { .path = "sys/vm/overcommit_kbytes" },
-	[HOST_CPU_ONLINE] = { .in_sys = true, .path = "devices/system/cpu/online" },
-	[HOST_NODE_ONLINE] = { .in_sys = true, .path = "devices/system/node/online" },
+	[HOST_OVERCOMMIT_RATIO] = { .whole = true, .path = "sys/vm/overcommit_ratio" },
+	[HOST_OVERCOMMIT_KBYTES] = { .whole = true, .path = "sys/vm/overcommit_kbytes" },
+	[HOST_CPU_ONLINE] = { .in_sys = true, .whole = true, .path = "devices/system/cpu/online" },
+	[HOST_NODE_ONLINE] = { .in_sys = true,
+			       .whole = true,
+			       .path = "devices/system/node/online" },
 };
 
 static int open_roots(struct host *h, const char *root)
@@ -103,6 +108,18 @@ struct host *host_free(struct host *h)
 	return NULL;
 }
 
+void host_on_slow(struct host *h, void (*fn)(void *arg), void *arg)
+{
+	h->on_slow = fn;
+	h->on_slow_arg = arg;
+}
+
+void host_slow(const struct host *h)
+{
+	if (h->on_slow)
+		h->on_slow(h->on_slow_arg);
+}
+
 int host_proc_dir(const struct host *h)
 {
 	return h->proc;
@@ -115,7 +132,10 @@ int host_sys_dir(const struct host *h)
 
 ssize_t host_read(const struct host *h, enum host_file file, char *buf, size_t size)
 {
-	return h->fds[file] < 0 ? -ENOENT : fd_read(h->fds[file], buf, size);
+	if (h->fds[file] < 0)
+		return -ENOENT;
+	return files[file].whole ? fd_read_once(h->fds[file], buf, size)
+				 : fd_read(h->fds[file], buf, size);
 }
 
 ssize_t host_read_self(const struct host *h, const char *name, char *buf, size_t size)
@@ -199,6 +219,8 @@ int host_text_get(struct host *h, enum host_file file, unsigned max_age_ms, stru
 		*ret = g_steal_pointer(&t);
 		return 0;
 	}
+	if (!files[file].whole)
+		host_slow(h);
 	r = host_text_make(h, file, &fresh);
 	if (r == 0) {
 		cache_put(c, fresh, now);

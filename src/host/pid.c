@@ -155,22 +155,43 @@ static void ns_path(char path[PATH_SIZE], pid_t pid, enum host_ns ns)
 		(void)snprintf(path, PATH_SIZE, "thread-self/ns/%s", ns_names[ns]);
 }
 
-int host_pid_ns(const struct host *host, pid_t pid, enum host_ns ns, uint64_t *ret_ino)
+static int read_ns(int dir, const char *path, uint64_t *ret_ino)
 {
-	char path[PATH_SIZE], link[64];
+	char link[64]; /* "pid:[4026531836]" */
 	const char *p;
-	ssize_t n;
+	ssize_t n = readlinkat(dir, path, link, sizeof(link) - 1);
 
-	ns_path(path, pid, ns);
-	n = readlinkat(host_proc_dir(host), path, link, sizeof(link) - 1);
 	if (n < 0)
 		return -errno;
-	link[n] = '\0'; /* "pid:[4026531836]" */
+	link[n] = '\0';
 	p = strchr(link, '[');
 	if (!p)
 		return -EBADMSG;
 	p++;
 	return num_take(&p, ret_ino) && *p == ']' ? 0 : -EBADMSG;
+}
+
+int host_pid_ns(const struct host *host, pid_t pid, enum host_ns ns, uint64_t *ret_ino)
+{
+	char path[PATH_SIZE];
+
+	ns_path(path, pid, ns);
+	return read_ns(host_proc_dir(host), path, ret_ino);
+}
+
+int host_pid_ns_dir(const struct host *host, pid_t pid)
+{
+	char path[PATH_SIZE];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%d/ns", pid);
+	fd = openat(host_proc_dir(host), path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int host_ns_at(int ns_dir, enum host_ns ns, uint64_t *ret_ino)
+{
+	return read_ns(ns_dir, ns_names[ns], ret_ino);
 }
 
 int host_pid_ns_open(const struct host *host, pid_t pid, enum host_ns ns)

@@ -37,20 +37,23 @@ int cpus_online(const struct request *req, struct cpuset *ret)
 
 int cpus_visible_with(const struct request *req, const struct cg_quota *quota, struct cpuset *ret)
 {
+	uint64_t quota_cpus = req->options->cpu_quota ? quota->cpus : CG_UNLIMITED;
 	struct cg_node *node = req->ct->held.nodes[CG_CPUSET];
 	struct cpuset online, cpuset;
-	int r = cpus_online(req, &online);
+	int r = node ? cg_cpus_read(node, &cpuset) : -ENOENT;
 
-	if (r == 0 && node) {
-		r = cg_cpus_read(node, &cpuset);
-		if (r == -ENOENT) {
-			node = NULL;
-			r = 0;
-		}
+	/* Effective cpus are online ones: the host needs not be asked. */
+	if (r == 0 && cpuset_count(&cpuset) > 0) {
+		cpus_compute(&cpuset, &cpuset, quota_cpus, ret);
+		return 0;
 	}
-	if (r == 0)
-		cpus_compute(&online, node ? &cpuset : &online,
-			     req->options->cpu_quota ? quota->cpus : CG_UNLIMITED, ret);
+	if (r == 0 || r == CG_E_CONFIGURED || r == -ENOENT) {
+		bool known = r != -ENOENT;
+
+		r = cpus_online(req, &online);
+		if (r == 0)
+			cpus_compute(&online, known ? &cpuset : &online, quota_cpus, ret);
+	}
 	return r;
 }
 

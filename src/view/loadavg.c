@@ -45,7 +45,10 @@ int loadavg_generate(const struct request *req, struct text *out)
 	copy_load(ct, &load);
 	if (!load.sampled_ns) {
 		/* The sampler has not come to it yet. */
-		int r = loadavg_sample(req->host, ct, ct->held.tasks, true, now);
+		int r;
+
+		host_slow(req->host);
+		r = loadavg_sample(req->host, ct, ct->held.tasks, true, now);
 
 		if (r < 0)
 			return r;

@@ -11,11 +11,8 @@
 #include "util/sat.h"
 #include "view/views.h"
 
-/* The kernel's own file is 1.5 KiB with 55 lines. */
-#define MEMINFO_SIZE 8192
-
-/* Sysctls of the memory manager: nobody sets them twice a second. */
-#define SYSCTL_MAX_AGE_MS 1000
+/* Sysctls of the memory manager: set at boot. */
+#define SYSCTL_MAX_AGE_MS 10000
 
 /* From fs/proc/meminfo.c: "%-16s%8lu kB", and for the counts "HugePages_Total:   %5lu". */
 #define NAME_WIDTH       16
@@ -254,24 +251,24 @@ static int read_input(const struct request *req, const char *host_text, struct m
 	}
 	/* The kernel's default is 50 percent (mm/util.c). */
 	in->overcommit_ratio = host_number(req, HOST_OVERCOMMIT_RATIO, 50);
-	in->overcommit_bytes = sat_mul(host_number(req, HOST_OVERCOMMIT_KBYTES, 0), 1024);
+	/* Setting one of the two sets the other to 0. */
+	if (in->overcommit_ratio == 0)
+		in->overcommit_bytes = sat_mul(host_number(req, HOST_OVERCOMMIT_KBYTES, 0), 1024);
 	return r;
 }
 
 int meminfo_generate(const struct request *req, struct text *out)
 {
-	char host_text[MEMINFO_SIZE];
+	AUTO_HOST_TEXT struct host_text *host = NULL;
 	struct meminfo_input in = { 0 };
-	ssize_t n;
 	int r;
 
 	if (!req->ct->held.nodes[CG_MEMORY])
 		return VIEW_E_PASSTHROUGH;
-	n = host_read(req->host, HOST_MEMINFO, host_text, sizeof(host_text));
-	if (n < 0)
-		return (int)n;
-	r = read_input(req, host_text, &in);
+	r = host_text_get(req->host, HOST_MEMINFO, HOST_MEMINFO_MAX_AGE_MS, &host);
 	if (r == 0)
-		meminfo_render(host_text, &in, out);
+		r = read_input(req, host->str, &in);
+	if (r == 0)
+		meminfo_render(host->str, &in, out);
 	return r;
 }

@@ -3,8 +3,6 @@
 #include "view/meminfo.h"
 #include "view/views.h"
 
-#define MEMINFO_SIZE 8192
-
 /* The columns of mm/swapfile.c's swap_show(). */
 #define NAME_WIDTH 40
 #define WIDE_KIB   10000000u
@@ -33,17 +31,17 @@ void swaps_render(uint64_t total, uint64_t usage, struct text *out)
 
 int swaps_generate(const struct request *req, struct text *out)
 {
-	char host_text[MEMINFO_SIZE];
+	AUTO_HOST_TEXT struct host_text *text = NULL;
 	struct host_meminfo host;
 	struct cg_swap swap = { 0 };
 	struct cg_node *memory = req->ct->held.nodes[CG_MEMORY];
-	ssize_t n;
 	int r;
 
 	if (!memory)
 		return VIEW_E_PASSTHROUGH;
-	n = host_read(req->host, HOST_MEMINFO, host_text, sizeof(host_text));
-	r = n < 0 ? (int)n : host_meminfo_parse(host_text, &host);
+	r = host_text_get(req->host, HOST_MEMINFO, HOST_MEMINFO_MAX_AGE_MS, &text);
+	if (r == 0)
+		r = host_meminfo_parse(text->str, &host);
 	if (r == 0 && req->options->swap && host.swap_total > 0)
 		r = cg_swap_read(memory, &swap);
 	if (r == 0)

@@ -5,7 +5,7 @@ import json
 import re
 import time
 
-from lab import MIB, host, inside, parse, terminal
+from lab import FIRST, MIB, host, inside, parse, terminal
 from lab.check import Skip, between, equal, holds, near, needs, ok
 
 LIMIT = 256 * MIB
@@ -13,8 +13,9 @@ LIMIT_KB = LIMIT // 1024
 
 
 def small(lab):
-    """256 MiB, one CPU."""
-    return lab.container(memory=LIMIT, cpus=1)
+    """256 MiB, one CPU, and that before others."""
+    lab.first()
+    return lab.container(memory=LIMIT, cpus=1, shares=FIRST)
 
 
 @needs(tools='free')

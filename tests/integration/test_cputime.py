@@ -4,13 +4,11 @@
 import re
 import time
 
-from lab import host, inside, parse
+from lab import FIRST, host, inside, parse
 from lab.check import between, equal, near, needs, ok
 
 STAT = '/proc/stat'
 UPTIME = '/proc/uptime'
-# Against whatever else runs on the machine, a timed container gets its CPUs.
-FIRST = 262144
 SECONDS = 3.0
 
 
@@ -23,6 +21,7 @@ def shares_of(boxes, seconds=SECONDS):
 @needs(quiet=True)
 def test_spinner_is_busy_and_its_neighbour_idle(lab):
     """A spinner in a 1-CPU container reads 100 % busy, an idle neighbour on the same host 0 %."""
+    lab.first()
     busy, idle = lab.container(cpus=1, shares=FIRST), lab.container(cpus=1)
     busy.spin()
     time.sleep(0.5)
@@ -35,6 +34,7 @@ def test_spinner_is_busy_and_its_neighbour_idle(lab):
 @needs(quiet=True, tools='top mpstat')
 def test_top_and_mpstat_compute_the_same(lab):
     """top and mpstat print 100 % for the spinner's container and 0 % for the neighbour's."""
+    lab.first()
     busy, idle = lab.container(cpus=1, shares=FIRST), lab.container(cpus=1)
     busy.spin()
     tasks = [(box, box.start(inside.run, argv, {})) for box in (busy, idle)
@@ -58,6 +58,7 @@ def test_top_and_mpstat_compute_the_same(lab):
 @needs(quiet=True)
 def test_held_at_one_and_a_half_of_two_cpus(lab):
     """Two spinners held at 1.5 of two visible CPUs: 75 us, 25 st, 0 id."""
+    lab.first()
     box = lab.container(cpus=1.5, shares=FIRST)
     box.spin(2)
     time.sleep(1)
@@ -70,6 +71,7 @@ def test_held_at_one_and_a_half_of_two_cpus(lab):
 @needs(quiet=True)
 def test_all_time_of_a_cpu_is_accounted_for(lab):
     """user + nice + system + steal + idle of each line grow by the time that passed."""
+    lab.first()
     for spinners in (0, 1):
         box = lab.container(cpus=1.5, shares=FIRST)
         box.spin(spinners)
@@ -84,6 +86,7 @@ def test_all_time_of_a_cpu_is_accounted_for(lab):
 @needs(quiet=True)
 def test_uptime_idle_is_the_idle_of_stat(lab):
     """The second number of uptime is stat's idle over the visible CPUs."""
+    lab.first()
     box = lab.container(cpus=1.5)
     box.spin()
     for _ in range(5):
@@ -127,6 +130,7 @@ def test_first_read_is_of_the_container_alone(lab):
 @needs('v1', quiet=True)
 def test_time_of_a_cpu_is_on_its_line(lab):
     """While the whole cpuset is visible, v1 tells exactly which CPU was busy."""
+    lab.first()
     box = lab.container(shares=FIRST)
     box.start(inside.spin_on, 1)
     before, after, _seconds = box.call(inside.sampled, STAT, 2.0)
@@ -137,6 +141,7 @@ def test_time_of_a_cpu_is_on_its_line(lab):
 @needs('v1', quiet=True)
 def test_time_on_a_hidden_cpu_is_folded_into_the_visible(lab):
     """What runs on a CPU that the quota hides shows on the one that is visible."""
+    lab.first()
     box = lab.container(cpus=1, shares=FIRST)
     box.start(inside.spin_on, 1)
     before, after, _seconds = box.call(inside.sampled, STAT, 2.0)
@@ -147,6 +152,7 @@ def test_time_on_a_hidden_cpu_is_folded_into_the_visible(lab):
 @needs('v2', quiet=True)
 def test_time_is_spread_over_the_visible_cpus(lab):
     """v2 has totals alone: one spinner of four CPUs is a quarter of each."""
+    lab.first()
     box = lab.container(cpuset='0-3')
     box.start(inside.spin_on, 1)
     before, after, _seconds = box.call(inside.sampled, STAT, 3.0)
@@ -157,6 +163,7 @@ def test_time_is_spread_over_the_visible_cpus(lab):
 @needs(quiet=True)
 def test_later_cpu_starts_at_zero_and_a_hidden_one_keeps_its_counters(lab):
     """A CPU that becomes visible has been busy 0 ticks; one that went comes back as it was."""
+    lab.first()
     box = lab.container(cpus=1, shares=FIRST)
     task = box.start(inside.spin)
     box.call(inside.sampled, STAT, 1.0)
@@ -210,6 +217,7 @@ watch.lines = 0
 @needs(quiet=True, timeout=170)
 def test_no_counter_goes_back(lab):
     """10,000 readings during changes of quota and cpuset and kills of the worker: nothing decreases."""
+    lab.first()
     readings = 10000 if not host.GUEST else 2000
     box = lab.container(cpus=1.5)
     box.spin(2)
@@ -232,6 +240,7 @@ def test_no_counter_goes_back(lab):
 @needs(quiet=True)
 def test_counters_outlive_the_worker(lab):
     """After SIGKILL of the worker the counters go on where they were, and no CPU time appears."""
+    lab.first()
     box = lab.container(cpus=1, shares=FIRST)
     box.spin()
     first, before, _seconds = box.call(inside.sampled, STAT, 1.0)
@@ -259,6 +268,7 @@ def test_running_and_blocked_are_the_containers(lab):
 @needs(quiet=True)
 def test_usage_of_nested_groups_counts(lab):
     """CPU time used in a group below the container's root is the container's."""
+    lab.first()
     box = lab.container(shares=FIRST)
     deep = box.group.bare_child('a').bare_child('b')
     box.start(inside.spin_in, deep)

@@ -76,6 +76,41 @@ def test_bytewise_reader(lab):
         ok(len(line.split()) in (2, 3), f'line {line!r}')
 
 
+def sent(path):
+    """The file by sendfile, and by read where that gives an error: as busybox's and uutils' cat do."""
+    fd = os.open(path, os.O_RDONLY)
+    back, out = os.pipe()
+    parts = []
+    try:
+        while os.sendfile(out, fd, None, 4096):
+            parts.append(os.read(back, 4096))
+    except OSError:
+        return host.read(path)
+    finally:
+        for one in (fd, back, out):
+            os.close(one)
+    return b''.join(parts).decode()
+
+
+def test_sendfile_gives_the_whole_file(lab):
+    """sendfile, with which busybox reads, gives the container's own file or an error, never nothing."""
+    boxes = [lab.container(memory=limit * MIB) for limit in (256, 128, 192)]
+    names = parse.meminfo_names(host.read('/proc/meminfo'))
+    for limit, box in zip((256, 128, 192), boxes):
+        text = box.call(sent, '/proc/meminfo')
+        equal(parse.meminfo_names(text), names, f'lines of {text!r}')
+        equal(parse.meminfo(text)['MemTotal'], limit * 1024, 'MemTotal')
+
+
+@needs(tools='busybox')
+def test_busybox_cat(lab):
+    """busybox's cat prints what cat prints."""
+    box = lab.container(memory=256 * MIB, cpus=1)
+    for path in ('/proc/cpuinfo', '/proc/swaps', '/sys/devices/system/cpu/online'):
+        equal(box.output('busybox', 'cat', path).split('cpu MHz')[0],
+              box.output('cat', path).split('cpu MHz')[0], path)
+
+
 @needs(tools='dash cat dd head tail')
 def test_programs_with_other_buffers(lab):
     """cat, dd of 1 byte, dd of 1 MiB, head and tail read the same CPU model."""

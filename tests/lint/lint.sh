@@ -42,7 +42,7 @@ cppcheck)
 	cppcheck --quiet --enable=warning,performance,portability --inline-suppr --std=c11 \
 		--error-exitcode=1 --library=gnu --library=gtk --library=posix \
 		--suppress=resourceLeak --suppress=memleak --suppress=invalidFunctionArg \
-		--suppress=readdirCalled -D__linux__ -Iinclude src
+		--suppress=readdirCalled -D__linux__ '-DG_GNUC_PRINTF(a, b)=' -Iinclude src
 	;;
 headers)
 	need pkg-config
