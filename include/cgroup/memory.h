@@ -41,5 +41,16 @@ struct cg_swap {
  */
 int cg_swap_read(struct cg_node *node, struct cg_swap *ret);
 
+/*
+ * What memory.numa_stat says of memory node @nid, in the fields of the same meaning; .usage is the
+ * sum. Absent fields are 0. Returns 0, -ENODEV, -ENOENT: the kernel has no such file, or -errno.
+ */
+int cg_memory_read_node(struct cg_node *node, unsigned nid, struct cg_memory *ret);
+int cg_memory_parse_numa_stat(enum cg_version version, const char *text, unsigned nid,
+			      struct cg_memory *ret);
+
+/* The smallest memory.max (v1: memory.limit_in_bytes) of the chain. 0, -ENODEV or -errno. */
+int cg_memory_limit_read(struct cg_node *node, uint64_t *ret);
+
 /* The parsers of memory.stat: fill what it holds, leave the rest. 0 or -EBADMSG. */
 int cg_memory_parse_stat(enum cg_version version, const char *text, struct cg_memory *ret);

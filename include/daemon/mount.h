@@ -4,12 +4,14 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "host/host.h"
+
 /*
  * Take @mountpoint for ourselves: a lock below /run that says "in use" to a second instance, the
  * directory made if it is missing, and what an instance that died left mounted there detached.
  * *@ret_lock is a descriptor to be kept for as long as the mount point is ours.
  */
-bool mount_prepare(const char *mountpoint, int *ret_lock, GError **error);
+bool mount_prepare(const struct host *host, const char *mountpoint, int *ret_lock, GError **error);
 
 /* Open /dev/fuse and mount it at @mountpoint, with @options (",…" or "") for the kernel. */
 bool mount_fuse(const char *mountpoint, const char *options, int *ret_fd, GError **error);

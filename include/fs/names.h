@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Numbers for the files of the host's tree that somebody looked up: (number of the directory, name)
- * to number and back. They are in memory of the keeper, since the kernel remembers node ids longer
+ * to number and back; "directory" is another such number, or whatever the caller makes it. They are in memory of the keeper, since the kernel remembers node ids longer
  * than a process lives. Only names that exist on the host are put in, so the host bounds them.
  */
 #include <stddef.h>

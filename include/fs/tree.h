@@ -17,9 +17,7 @@ enum node_kind {
 	NODE_DIR,        /* of our own */
 	NODE_CONTAINERS, /* MOUNTPOINT/containers */
 	NODE_VFILE,      /* a row with .generate */
-	NODE_ONLINE,     /* cpu/online */
-	NODE_CPU_ONLINE, /* cpu/cpuN/online */
-	NODE_HOST_DIR,   /* the rest of the host's tree */
+	NODE_HOST_DIR,   /* the rest of a host's tree */
 	NODE_HOST_FILE,
 	NODE_HOST_LINK,
 };
@@ -31,8 +29,9 @@ struct node {
 	uint64_t id;
 	pid_t pid; /* 0: the reader */
 	enum node_kind kind;
-	const struct vfile *file;  /* not for names of the host's tree */
-	unsigned cpu;              /* NODE_CPU_ONLINE */
+	const struct vfile *file;  /* NULL for names of a host's tree that are not ours */
+	unsigned number;           /* what the '%' in its row's path stands for */
+	bool in_tree;              /* a name of a host's tree */
 	char path[TREE_PATH_SIZE]; /* below /proc or /sys of the host, "" where it has none */
 	bool in_sys;
 };

@@ -10,14 +10,22 @@
 struct text;
 
 struct vfile {
-	const char *path;    /* below the mount point: "proc/meminfo" */
-	enum host_file host; /* what a reader in no container gets */
+	const char *path; /* below the mount point: "proc/meminfo" */
 
 	/* See view/views.h. NULL: a directory. */
 	int (*generate)(const struct request *req, struct text *out);
 
-	/* This directory and all below it is the host's; in it, "online" files are ours. */
+	/* What a reader in no container gets; not for files in a host_tree, where the path tells. */
+	enum host_file host;
+
+	/*
+	 * This directory and all below it is the host's. Rows with paths in it are the files in it
+	 * that are ours; a '%' in their path is a number, the request's .number.
+	 */
 	bool host_tree;
+
+	/* For such a row: what the file says to a reader in no container if the host has none. */
+	const char *absent;
 };
 
 extern const struct vfile vfiles[];

@@ -48,6 +48,15 @@ ssize_t host_read(const struct host *host, enum host_file file, char *buf, size_
 /* Text of /proc/self/@name: "mountinfo", "cgroup". As fd_read_at(). */
 ssize_t host_read_self(const struct host *host, const char *name, char *buf, size_t size);
 
+/* A node with thousands of containers has some 100,000 mounts, of 200 bytes each. */
+#define MOUNTINFO_SIZE ((size_t)32 << 20)
+
+/* The executable that we run, O_PATH: the same file, whatever lies at its path by now. */
+int host_open_self_exe(const struct host *host);
+
+/* One above the highest cpu that this host may ever have (/sys/devices/system/cpu/possible). */
+int host_possible_cpus(const struct host *host, unsigned *ret);
+
 /*
  * The text of a kept file as it was at most @max_age_ms ago, shared by all readers: for files whose
  * making costs the kernel milliseconds on a big host. One reader at a time makes it anew; meanwhile

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /* /proc/meminfo and /proc/swaps: what is computed, apart from where it comes from. */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cgroup/hugetlb.h"
@@ -23,9 +24,29 @@ struct meminfo_input {
 	uint64_t overcommit_bytes; /* 0: the ratio counts */
 };
 
+/* One line that a container sees otherwise. Neither .fn nor .cg: 0. */
+struct meminfo_row {
+	const char *key;
+	uint64_t (*fn)(const struct meminfo_input *in);
+	size_t cg;  /* offset into struct cg_memory, plus 1 */
+	bool count; /* not in kB */
+};
+
+/*
+ * Append @host_text, whose lines begin with @prefix, with the lines of @table replaced; names of
+ * counts are padded to @count_name_width.
+ */
+void meminfo_render_rows(const char *host_text, const char *prefix, const struct meminfo_row *table,
+			 size_t n_rows, size_t count_name_width, const struct meminfo_input *in,
+			 struct text *out);
+
 /* Append @host_text with every line that a container sees otherwise replaced; order and padding
  * are the host's. */
 void meminfo_render(const char *host_text, const struct meminfo_input *in, struct text *out);
+
+/* The same for /sys/devices/system/node/nodeN/meminfo; in->host and in->cg are those of the node. */
+void node_meminfo_render(const char *host_text, unsigned nid, const struct meminfo_input *in,
+			 struct text *out);
 
 /* The container's swap: min(limit, the host's), but never less than it uses. Bytes. */
 uint64_t swap_total(const struct host_meminfo *host, const struct cg_swap *swap);

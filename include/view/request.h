@@ -20,7 +20,7 @@ struct request {
 	struct container *ct;
 	pid_t pid; /* the reader, or who stands for it below MOUNTPOINT/containers */
 	const struct view_options *options;
-	unsigned cpu; /* which cpuN, for files below one */
+	unsigned number; /* which cpuN or nodeN, for files below one */
 };
 
 /* Positive: handled by who calls a view. */

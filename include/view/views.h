@@ -15,6 +15,12 @@ int uptime_generate(const struct request *req, struct text *out);    /* /proc/up
 int loadavg_generate(const struct request *req, struct text *out);   /* /proc/loadavg */
 int diskstats_generate(const struct request *req, struct text *out); /* /proc/diskstats */
 
-/* /sys/devices/system/cpu/online, and cpuN/online for req->cpu. */
+/* /sys/devices/system/cpu/online, and cpuN/online for req->number. */
 int cpu_online_generate(const struct request *req, struct text *out);
 int cpu_is_online_generate(const struct request *req, struct text *out);
+
+/* /sys/devices/system/node/online, has_cpu, has_memory, and nodeN/meminfo for req->number. */
+int node_online_generate(const struct request *req, struct text *out);
+int node_has_cpu_generate(const struct request *req, struct text *out);
+int node_has_memory_generate(const struct request *req, struct text *out);
+int node_meminfo_generate(const struct request *req, struct text *out);

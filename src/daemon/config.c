@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/num.h"
+
 /* Mount options that are on anyway, or that mean nothing to a read-only file system. */
 static const char *const implied_options[] = {
 	"allow_other", "default_permissions", "ro",      "nosuid", "nodev",
@@ -57,11 +59,23 @@ static bool take_mountpoint(char **rest, struct config *c, GError **error)
 	return true;
 }
 
+static bool take_fd(const char **text, char end, int *ret)
+{
+	uint64_t fd;
+
+	if (!num_take(text, &fd) || fd > G_MAXINT || **text != end)
+		return false;
+	(*text)++;
+	*ret = (int)fd;
+	return true;
+}
+
 static bool take_worker(const char *fds, struct config *c, GError **error)
 {
 	if (!fds)
 		return true;
-	c->is_worker = sscanf(fds, "%d,%d,%d", &c->fuse_fd, &c->shared_fd, &c->control_fd) == 3;
+	c->is_worker = take_fd(&fds, ',', &c->fuse_fd) && take_fd(&fds, ',', &c->shared_fd) &&
+		       take_fd(&fds, '\0', &c->control_fd);
 	if (!c->is_worker)
 		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
 			    "--worker is for the keeper process alone");
@@ -83,7 +97,7 @@ enum config_result config_parse(int argc, char **argv, struct config *ret, GErro
 		{ "pidfile", 'p', 0, G_OPTION_ARG_FILENAME, &pidfile, "Write our pid there",
 		  "FILE" },
 		{ "options", 'o', 0, G_OPTION_ARG_STRING_ARRAY, &mount_options,
-		  "FUSE mount options", "OPT,…" },
+		  "FUSE mount options", "OPT,..." },
 		{ "no-cpu-quota", 0, 0, G_OPTION_ARG_NONE, &no_quota,
 		  "Count cpusets alone, not CPU quotas", NULL },
 		{ "disable-swap", 'u', 0, G_OPTION_ARG_NONE, &no_swap, "Show containers no swap",

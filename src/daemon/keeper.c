@@ -19,7 +19,6 @@
 #include "daemon/shared.h"
 #include "daemon/worker.h"
 #include "host/host.h"
-#include "util/cpuset.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/sys.h"
@@ -217,41 +216,35 @@ static bool take_signals(struct keeper *k, GError **error)
 	return k->signals >= 0 || fail(error, errno, "cannot receive signals");
 }
 
-/* One above the highest cpu that this host may ever have. */
-static int possible_cpus(unsigned *ret)
-{
-	char text[4096];
-	struct cpuset set;
-	struct host *host;
-	ssize_t n;
-	int r = host_open("/", &host);
-
-	if (r < 0)
-		return r;
-	n = fd_read_at(host_sys_dir(host), "devices/system/cpu/possible", text, sizeof(text));
-	r = n < 0 ? (int)n : cpuset_parse(text, &set);
-	host_free(host);
-	if (r == 0)
-		*ret = set.end;
-	return r;
-}
-
-static bool set_up(struct keeper *k, GError **error)
+/* What needs to be known of the host: our executable, and how many cpus there may be. */
+static bool set_up_memory(struct keeper *k, const struct host *host, GError **error)
 {
 	unsigned n_cpus;
 	int r;
 
-	k->executable = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	k->executable = host_open_self_exe(host);
 	if (k->executable < 0)
-		return fail(error, errno, "cannot open our own executable");
-	r = possible_cpus(&n_cpus);
-	if (r == 0)
-		r = shared_create(n_cpus, &k->shared);
+		return fail(error, -k->executable, "cannot open our own executable");
+	r = host_possible_cpus(host, &n_cpus);
 	if (r < 0)
-		return fail(error, -r, "cannot set up memory");
-	return mount_prepare(k->config->mountpoint, &k->lock, error) &&
-	       write_pidfile(k->config->pidfile, error) && take_signals(k, error) &&
-	       mount_fuse(k->config->mountpoint, k->config->mount_options, &k->fuse, error) &&
+		return fail(error, -r, "cannot tell how many cpus this host has");
+	r = shared_create(n_cpus, &k->shared);
+	return r == 0 || fail(error, -r, "cannot make the memory that outlives a worker");
+}
+
+static bool set_up(struct keeper *k, GError **error)
+{
+	const struct config *c = k->config;
+	struct host *host;
+	int r = host_open("/", &host);
+	bool ok;
+
+	if (r < 0)
+		return fail(error, -r, "cannot open the host's proc and sys");
+	ok = set_up_memory(k, host, error) && mount_prepare(host, c->mountpoint, &k->lock, error);
+	host_free(host);
+	return ok && write_pidfile(c->pidfile, error) && take_signals(k, error) &&
+	       mount_fuse(c->mountpoint, c->mount_options, &k->fuse, error) &&
 	       handshake_answer(k->fuse, k->shared.header, error) && start_worker(k, error);
 }
 

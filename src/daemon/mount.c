@@ -55,12 +55,12 @@ static bool take_lock(const char *mountpoint, int *ret, GError **error)
 }
 
 /* Whether the topmost mount at @mountpoint is of an lxcfs-clone (by the last such line). */
-static bool is_ours(const char *mountpoint)
+static bool is_ours(const struct host *host, const char *mountpoint)
 {
-	g_autofree char *text = NULL;
+	g_autofree char *text = g_malloc(MOUNTINFO_SIZE);
 	bool ours = false;
 
-	if (!g_file_get_contents("/proc/self/mountinfo", &text, NULL, NULL))
+	if (host_read_self(host, "mountinfo", text, MOUNTINFO_SIZE) < 0)
 		return false;
 	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 
@@ -74,7 +74,7 @@ static bool is_ours(const char *mountpoint)
 	return ours;
 }
 
-bool mount_prepare(const char *mountpoint, int *ret_lock, GError **error)
+bool mount_prepare(const struct host *host, const char *mountpoint, int *ret_lock, GError **error)
 {
 	AUTO_FD int lock = -1;
 	struct stat st;
@@ -82,7 +82,7 @@ bool mount_prepare(const char *mountpoint, int *ret_lock, GError **error)
 	if (!take_lock(mountpoint, &lock, error))
 		return false;
 	/* With the lock ours, a mount of ours there belongs to nobody: dead, or left behind. */
-	while (is_ours(mountpoint)) {
+	while (is_ours(host, mountpoint)) {
 		log_info("detaching what an earlier instance left at %s", mountpoint);
 		if (umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 			return fail(error, errno, "cannot detach the old mount at %s", mountpoint);

@@ -27,19 +27,20 @@ static size_t pages(size_t size)
 	return (size + PAGE - 1) / PAGE * PAGE;
 }
 
-/* Sets the pointers, and returns the size; with a NULL base the size alone counts. */
-static size_t lay_out(char *base, unsigned n_cpus, uint32_t text_size, struct shared *s)
-{
-	size_t at = pages(sizeof(struct shared_header));
+/* Where the parts lie in the file. */
+struct offsets {
+	size_t journal, snapshots, states, names, end;
+};
 
-	s->journal = (void *)(base + at);
-	at += pages(SHARED_N_THREADS * sizeof(struct journal_slot));
-	s->snapshots = base + at;
-	at += pages(snapshots_size(SHARED_N_SNAPSHOTS, text_size));
-	s->states = base + at;
-	at += pages(state_table_size(SHARED_N_STATES, n_cpus));
-	s->names = base + at;
-	return at + pages(names_size());
+static struct offsets lay_out(unsigned n_cpus, uint32_t text_size)
+{
+	struct offsets o = { .journal = pages(sizeof(struct shared_header)) };
+
+	o.snapshots = o.journal + pages(SHARED_N_THREADS * sizeof(struct journal_slot));
+	o.states = o.snapshots + pages(snapshots_size(SHARED_N_SNAPSHOTS, text_size));
+	o.names = o.states + pages(state_table_size(SHARED_N_STATES, n_cpus));
+	o.end = o.names + pages(names_size());
+	return o;
 }
 
 static int map(struct shared *s, size_t size)
@@ -56,7 +57,7 @@ static int map(struct shared *s, size_t size)
 int shared_create(unsigned n_cpus, struct shared *ret)
 {
 	struct shared s = { .fd = memfd_create("lxcfs-clone", MFD_CLOEXEC) };
-	size_t size = lay_out(NULL, n_cpus, TEXT_SIZE(n_cpus), &s);
+	size_t size = lay_out(n_cpus, TEXT_SIZE(n_cpus)).end;
 	int r = s.fd < 0 || ftruncate(s.fd, (off_t)size) < 0 ? -errno : map(&s, PAGE);
 
 	if (r < 0) {
@@ -66,8 +67,6 @@ int shared_create(unsigned n_cpus, struct shared *ret)
 	*s.header = (struct shared_header){
 		.magic = MAGIC, .size = size, .n_cpus = n_cpus, .text_size = TEXT_SIZE(n_cpus)
 	};
-	s.journal = NULL;
-	s.snapshots = s.states = s.names = NULL;
 	*ret = s;
 	return 0;
 }
@@ -76,17 +75,25 @@ int shared_map(int fd, struct shared *ret)
 {
 	struct shared s = { .fd = fd };
 	const struct shared_header *h;
+	struct offsets o;
 	struct stat st;
+	char *base;
 	int r = fstat(fd, &st) < 0 ? -errno : map(&s, (size_t)st.st_size);
 
 	if (r < 0)
 		return r;
 	h = s.header;
-	if (h->magic != MAGIC || h->size != s.size || h->init_in_len > sizeof(h->init_in) ||
-	    lay_out((char *)s.header, h->n_cpus, h->text_size, &s) != s.size) {
+	o = lay_out(h->n_cpus, h->text_size);
+	if (h->magic != MAGIC || h->size != s.size || o.end != s.size ||
+	    h->init_in_len > sizeof(h->init_in)) {
 		munmap(s.header, s.size);
 		return -EPROTO;
 	}
+	base = (char *)s.header;
+	s.journal = (void *)(base + o.journal);
+	s.snapshots = base + o.snapshots;
+	s.states = base + o.states;
+	s.names = base + o.names;
 	*ret = s;
 	return 0;
 }

@@ -42,11 +42,10 @@ struct worker {
 /* Where a cgroup hierarchy is mounted is seen in our own mount namespace, so in the real /proc. */
 static int detect_layout(const struct host *host, struct cg_layout **ret)
 {
-	size_t size = 4 << 20;
-	g_autofree char *mountinfo = g_malloc(size);
+	g_autofree char *mountinfo = g_malloc(MOUNTINFO_SIZE);
 	g_autofree char *cgroup = g_malloc(1 << 16);
 	AUTO_FD int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	ssize_t n = host_read_self(host, "mountinfo", mountinfo, size);
+	ssize_t n = host_read_self(host, "mountinfo", mountinfo, MOUNTINFO_SIZE);
 
 	if (n >= 0)
 		n = host_read_self(host, "cgroup", cgroup, 1 << 16);

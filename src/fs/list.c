@@ -60,14 +60,21 @@ static void list_inits(struct list *l, const pid_t *inits, size_t n)
 	}
 }
 
-static bool is_cpu_dir_without_online(const struct list *l)
+/* Files of ours that the host does not have, in each directory that their row's path fits. */
+static void list_absent(struct list *l)
 {
-	struct node child;
-	struct stat st;
+	for (size_t i = 0; i < n_vfiles; i++) {
+		const char *name = strrchr(vfiles[i].path, '/');
+		struct node child;
+		struct stat st;
 
-	return tree_lookup(l->tree, l->dir, "online", &child) == 0 &&
-	       child.kind == NODE_CPU_ONLINE &&
-	       fstatat(host_sys_dir(l->tree->host), child.path, &st, AT_SYMLINK_NOFOLLOW) < 0;
+		if (!vfiles[i].absent || tree_lookup(l->tree, l->dir, name + 1, &child) < 0 ||
+		    child.file != &vfiles[i] ||
+		    fstatat(host_sys_dir(l->tree->host), child.path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			continue;
+		if (!put(l, name + 1, UNKNOWN_ID, S_IFREG))
+			return;
+	}
 }
 
 static int list_host(struct list *l)
@@ -85,8 +92,8 @@ static int list_host(struct list *l)
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			more = put(l, e->d_name, UNKNOWN_ID, (mode_t)DTTOIF(e->d_type));
 	closedir(stream);
-	if (more && is_cpu_dir_without_online(l))
-		(void)put(l, "online", UNKNOWN_ID, S_IFREG);
+	if (more)
+		list_absent(l);
 	return 0;
 }
 

@@ -95,8 +95,7 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 
 static bool is_file(const struct node *n)
 {
-	return n->kind == NODE_VFILE || n->kind == NODE_ONLINE || n->kind == NODE_CPU_ONLINE ||
-	       n->kind == NODE_HOST_FILE;
+	return n->kind == NODE_VFILE || n->kind == NODE_HOST_FILE;
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

@@ -5,8 +5,6 @@
 #include <fcntl.h>
 
 #include "util/fd.h"
-#include "view/cpus.h"
-#include "view/views.h"
 
 /* fd_read() and its like want to put a NUL behind. */
 static int take(ssize_t n, struct text *out)
@@ -17,46 +15,24 @@ static int take(ssize_t n, struct text *out)
 	return 0;
 }
 
-static int host_tree_file(const struct renderer *r, const struct node *node, struct text *out)
-{
-	return take(fd_read_at(host_sys_dir(r->host), node->path, out->buf, out->size), out);
-}
-
-/* Where the host has no such file ("cpu0/online"), what it would say. */
-static int host_cpu_online(const struct renderer *r, const struct node *node, struct text *out)
-{
-	const struct request req = { .host = r->host };
-	struct cpuset online;
-	int ret = host_tree_file(r, node, out);
-
-	if (ret != -ENOENT)
-		return ret;
-	ret = cpus_online(&req, &online);
-	if (ret == 0)
-		text_str(out, cpuset_has(&online, node->cpu) ? "1\n" : "0\n");
-	return ret;
-}
-
 /* The file as the host has it. */
 static int render_host(const struct renderer *r, const struct node *node, struct text *out)
 {
-	switch (node->kind) {
-	case NODE_VFILE:
+	int ret;
+
+	if (!node->in_tree)
 		return take(host_read(r->host, node->file->host, out->buf, out->size), out);
-	case NODE_ONLINE:
-		return take(host_read(r->host, HOST_CPU_ONLINE, out->buf, out->size), out);
-	case NODE_CPU_ONLINE:
-		return host_cpu_online(r, node, out);
-	default:
-		return host_tree_file(r, node, out);
+	ret = take(fd_read_at(host_sys_dir(r->host), node->path, out->buf, out->size), out);
+	if (ret == -ENOENT && node->file && node->file->absent) {
+		text_str(out, node->file->absent);
+		ret = 0;
 	}
+	return ret;
 }
 
 static int generate(const struct node *node, const struct request *req, struct text *out)
 {
-	int r = node->kind == NODE_VFILE    ? node->file->generate(req, out)
-		: node->kind == NODE_ONLINE ? cpu_online_generate(req, out)
-					    : cpu_is_online_generate(req, out);
+	int r = node->file->generate(req, out);
 
 	return r == 0 ? text_result(out) : r;
 }
@@ -67,10 +43,10 @@ int render(const struct renderer *r, const struct node *node, pid_t reader, stru
 			       .containers = r->containers,
 			       .pid = node->pid ? node->pid : reader,
 			       .options = r->options,
-			       .cpu = node->cpu };
+			       .number = node->number };
 
 	if (node->kind == NODE_HOST_FILE)
-		return host_tree_file(r, node, out);
+		return render_host(r, node, out);
 	/* A cgroup that vanished under us is looked up once more: the container may have moved. */
 	for (int tries = 0; tries < 2; tries++) {
 		int ret = container_lookup(r->containers, req.pid, &req.ct);

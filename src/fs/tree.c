@@ -9,15 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "util/cpuset.h"
 #include "util/fd.h"
 #include "util/num.h"
 
-/* Low half of a node id: rows from 1 on (FUSE's root is 1), names of the host's tree from here. */
+/* Low half of a node id: rows from 1 on (FUSE's root is 1), names of host's trees from here. */
 #define FIRST_NAME (UINT32_C(1) << 16)
 
-/* The row whose number a tree's names begin with. There is one such tree. */
-#define CPU_DIR "sys/devices/system/cpu"
+/* What the names at the top of a host's tree have as their directory: the row's number, marked. */
+#define ROW (UINT32_C(1) << 31)
 
 static uint64_t make_id(pid_t pid, uint32_t low)
 {
@@ -63,22 +62,36 @@ static void node_of_row(const struct vfile *file, pid_t pid, struct node *ret)
 	set_host_path(ret, file->path);
 }
 
-/* "cpu12" */
-static bool is_cpu_dir(const char *name, unsigned *ret)
+/* @path, below /sys, is the row's @pattern, below the mount point, with a number for its '%'. */
+static bool matches(const char *pattern, const char *path, unsigned *ret_number)
 {
-	const char *p = name + 3;
-	uint64_t v;
+	uint64_t number = 0;
 
-	if (strncmp(name, "cpu", 3) != 0 || !num_take(&p, &v) || *p || v >= CPUSET_MAX)
+	if (!g_str_has_prefix(pattern, "sys/"))
 		return false;
-	*ret = (unsigned)v;
-	return true;
+	pattern += strlen("sys/");
+	for (; *pattern; pattern++) {
+		if (*pattern == '%') {
+			if (!num_take(&path, &number) || number > G_MAXINT)
+				return false;
+		} else if (*pattern != *path++) {
+			return false;
+		}
+	}
+	*ret_number = (unsigned)number;
+	return !*path;
 }
 
-/*
- * Appends the path of @number, parents first, to @ret->path, which holds the row's; tells by the
- * last two names whether it is a file of ours.
- */
+/* The row of a file of ours in a host's tree, or NULL. */
+static const struct vfile *find_in_tree(const char *path, unsigned *ret_number)
+{
+	for (size_t i = 0; i < n_vfiles; i++)
+		if (vfiles[i].generate && matches(vfiles[i].path, path, ret_number))
+			return &vfiles[i];
+	return NULL;
+}
+
+/* Sets the path of @ret to that of the row and names that lead to @number. */
 static int path_of_name(const struct tree *t, uint32_t number, unsigned depth, struct node *ret)
 {
 	const char *name;
@@ -86,19 +99,15 @@ static int path_of_name(const struct tree *t, uint32_t number, unsigned depth, s
 	size_t len;
 	int r = names_get(t->names, number, &parent, &name);
 
-	/* No directory below cpu/ is deeper than a few; the path's size bounds it too. */
-	if (r < 0 || depth > 32)
+	/* No directory is that deep; the path's size bounds it too. */
+	if (r < 0 || depth > 32 || (parent & ROW && (parent & ~ROW) > n_vfiles))
 		return -ENOENT;
-	if (parent) {
+	if (parent & ROW)
+		node_of_row(&vfiles[(parent & ~ROW) - 1], ret->pid, ret);
+	else
 		r = path_of_name(t, parent, depth + 1, ret);
-		if (r < 0)
-			return r;
-	}
-	if (strcmp(name, "online") == 0 && !parent)
-		ret->kind = NODE_ONLINE;
-	else if (strcmp(name, "online") == 0 &&
-		 is_cpu_dir(ret->path + strlen("devices/system/cpu/"), &ret->cpu))
-		ret->kind = NODE_CPU_ONLINE;
+	if (r < 0)
+		return r;
 	len = strlen(ret->path);
 	if (len + 1 + strlen(name) >= sizeof(ret->path))
 		return -ENAMETOOLONG;
@@ -122,12 +131,16 @@ static int node_of_name(const struct tree *t, uint32_t number, pid_t pid, struct
 	struct stat st;
 	int r;
 
-	node_of_row(find_row(CPU_DIR), pid, ret);
-	ret->file = NULL;
-	ret->id = make_id(pid, FIRST_NAME + number);
+	*ret = (struct node){ .pid = pid };
 	r = path_of_name(t, number, 0, ret);
-	if (r < 0 || ret->kind == NODE_ONLINE || ret->kind == NODE_CPU_ONLINE)
+	if (r < 0)
 		return r;
+	ret->id = make_id(pid, FIRST_NAME + number);
+	ret->in_tree = true;
+	ret->file = find_in_tree(ret->path, &ret->number);
+	ret->kind = NODE_VFILE;
+	if (ret->file)
+		return 0;
 	r = host_stat(t, ret, &st);
 	if (r < 0)
 		return r;
@@ -167,24 +180,25 @@ static int lookup_pid(const struct tree *t, const char *name, struct node *ret)
 	return 0;
 }
 
-/* A name in the host's tree: put into the table once it is known to exist. */
+/* A name in a host's tree: put into the table once it is known to exist. */
 static int lookup_host(const struct tree *t, const struct node *parent, const char *name,
 		       struct node *ret)
 {
 	uint32_t low = low_half(parent->id);
 	char path[TREE_PATH_SIZE];
+	const struct vfile *ours;
 	struct stat st;
-	unsigned cpu;
-	bool ours = strcmp(name, "online") == 0 && is_cpu_dir(strrchr(parent->path, '/') + 1, &cpu);
-	int64_t number;
+	unsigned number;
+	int64_t n;
 
 	if (snprintf(path, sizeof(path), "%s/%s", parent->path, name) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	/* cpu0 has no file "online" on most hosts, but may be one that the container can't use. */
-	if (!ours && fstatat(host_sys_dir(t->host), path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	ours = find_in_tree(path, &number);
+	if ((!ours || !ours->absent) &&
+	    fstatat(host_sys_dir(t->host), path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	number = names_intern(t->names, low >= FIRST_NAME ? low - FIRST_NAME : 0, name);
-	return number < 0 ? (int)number : node_of_name(t, (uint32_t)number, parent->pid, ret);
+	n = names_intern(t->names, low >= FIRST_NAME ? low - FIRST_NAME : ROW | low, name);
+	return n < 0 ? (int)n : node_of_name(t, (uint32_t)n, parent->pid, ret);
 }
 
 int tree_lookup(const struct tree *t, const struct node *parent, const char *name, struct node *ret)
@@ -220,7 +234,7 @@ int tree_stat(const struct tree *t, const struct node *n, struct stat *ret)
 		return 0;
 	}
 	if (host_stat(t, n, &st) < 0) {
-		if (n->kind != NODE_CPU_ONLINE)
+		if (!n->file || !n->file->absent)
 			return -ENOENT;
 		st = (struct stat){ .st_mode = S_IFREG | 0444 };
 	}

@@ -5,6 +5,9 @@
 
 #include "view/views.h"
 
+#define CPU  "sys/devices/system/cpu"
+#define NODE "sys/devices/system/node"
+
 /* A row's number is in node ids, which outlive this process: new rows go to the end. */
 const struct vfile vfiles[] = {
 	{ .path = "" },
@@ -12,15 +15,23 @@ const struct vfile vfiles[] = {
 	{ .path = "sys" },
 	{ .path = "sys/devices" },
 	{ .path = "sys/devices/system" },
-	{ .path = "sys/devices/system/cpu", .host_tree = true },
+	{ .path = CPU, .host_tree = true },
 	{ .path = "containers" },
-	{ .path = "proc/meminfo", .host = HOST_MEMINFO, .generate = meminfo_generate },
-	{ .path = "proc/cpuinfo", .host = HOST_CPUINFO, .generate = cpuinfo_generate },
-	{ .path = "proc/stat", .host = HOST_STAT, .generate = stat_generate },
-	{ .path = "proc/uptime", .host = HOST_UPTIME, .generate = uptime_generate },
-	{ .path = "proc/loadavg", .host = HOST_LOADAVG, .generate = loadavg_generate },
-	{ .path = "proc/diskstats", .host = HOST_DISKSTATS, .generate = diskstats_generate },
-	{ .path = "proc/swaps", .host = HOST_SWAPS, .generate = swaps_generate },
+	{ .path = "proc/meminfo", .generate = meminfo_generate, .host = HOST_MEMINFO },
+	{ .path = "proc/cpuinfo", .generate = cpuinfo_generate, .host = HOST_CPUINFO },
+	{ .path = "proc/stat", .generate = stat_generate, .host = HOST_STAT },
+	{ .path = "proc/uptime", .generate = uptime_generate, .host = HOST_UPTIME },
+	{ .path = "proc/loadavg", .generate = loadavg_generate, .host = HOST_LOADAVG },
+	{ .path = "proc/diskstats", .generate = diskstats_generate, .host = HOST_DISKSTATS },
+	{ .path = "proc/swaps", .generate = swaps_generate, .host = HOST_SWAPS },
+	{ .path = NODE, .host_tree = true },
+	{ .path = CPU "/online", .generate = cpu_online_generate },
+	/* cpu0 cannot be taken offline on most hosts, and has no such file there. */
+	{ .path = CPU "/cpu%/online", .generate = cpu_is_online_generate, .absent = "1\n" },
+	{ .path = NODE "/online", .generate = node_online_generate },
+	{ .path = NODE "/has_cpu", .generate = node_has_cpu_generate },
+	{ .path = NODE "/has_memory", .generate = node_has_memory_generate },
+	{ .path = NODE "/node%/meminfo", .generate = node_meminfo_generate },
 };
 
 const size_t n_vfiles = G_N_ELEMENTS(vfiles);

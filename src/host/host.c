@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "util/cpuset.h"
 #include "util/fd.h"
 #include "util/sys.h"
 
@@ -143,6 +144,25 @@ ssize_t host_read_self(const struct host *h, const char *name, char *buf, size_t
 	g_autofree char *path = g_strconcat("self/", name, NULL);
 
 	return fd_read_at(h->proc, path, buf, size);
+}
+
+int host_open_self_exe(const struct host *h)
+{
+	int fd = openat(h->proc, "self/exe", O_PATH | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int host_possible_cpus(const struct host *h, unsigned *ret)
+{
+	char text[4096];
+	struct cpuset set;
+	ssize_t n = fd_read_at(h->sys, "devices/system/cpu/possible", text, sizeof(text));
+	int r = n < 0 ? (int)n : cpuset_parse(text, &set);
+
+	if (r == 0)
+		*ret = set.end;
+	return r;
 }
 
 void host_text_unref(struct host_text *text)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <glib.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "util/keyed.h"
@@ -19,8 +18,6 @@
 #define NUMBER_WIDTH     8
 #define COUNT_NAME_WIDTH 19
 #define COUNT_WIDTH      5
-
-typedef uint64_t value_fn(const struct meminfo_input *in);
 
 static uint64_t mem_total(const struct meminfo_input *in)
 {
@@ -117,17 +114,10 @@ static uint64_t hugepages_surp(const struct meminfo_input *in)
 	return min_u64(in->host.hugepages_surp, hugepages_total(in));
 }
 
-/* No .fn and no .cg: 0. Every line without a row is the host's. In the kernel's order. */
-struct row {
-	const char *key;
-	value_fn *fn;
-	size_t cg;  /* offset into struct cg_memory, plus 1 */
-	bool count; /* not in kB */
-};
-
 #define CG(member) (offsetof(struct cg_memory, member) + 1)
 
-static const struct row rows[] = {
+/* Every line without a row is the host's. In the kernel's order. */
+static const struct meminfo_row rows[] = {
 	{ .key = "MemTotal", .fn = mem_total },
 	{ .key = "MemFree", .fn = mem_free },
 	{ .key = "MemAvailable", .fn = mem_available },
@@ -182,7 +172,7 @@ static const struct row rows[] = {
 	{ .key = "Hugetlb", .fn = hugetlb },
 };
 
-static uint64_t row_value(const struct row *row, const struct meminfo_input *in)
+static uint64_t row_value(const struct meminfo_row *row, const struct meminfo_input *in)
 {
 	uint64_t v = 0;
 
@@ -193,10 +183,10 @@ static uint64_t row_value(const struct row *row, const struct meminfo_input *in)
 	return v;
 }
 
-static void put_row(const struct row *row, size_t key_len, const struct meminfo_input *in,
-		    struct text *out)
+static void put_row(const struct meminfo_row *row, size_t key_len, size_t count_name_width,
+		    const struct meminfo_input *in, struct text *out)
 {
-	size_t name_width = row->count ? COUNT_NAME_WIDTH : NAME_WIDTH;
+	size_t name_width = row->count ? count_name_width : NAME_WIDTH;
 	uint64_t v = row_value(row, in);
 
 	text_mem(out, row->key, key_len);
@@ -207,23 +197,34 @@ static void put_row(const struct row *row, size_t key_len, const struct meminfo_
 	text_str(out, row->count ? "\n" : " kB\n");
 }
 
-void meminfo_render(const char *host_text, const struct meminfo_input *in, struct text *out)
+void meminfo_render_rows(const char *host_text, const char *prefix, const struct meminfo_row *table,
+			 size_t n_rows, size_t count_name_width, const struct meminfo_input *in,
+			 struct text *out)
 {
-	size_t cursor = 0;
+	size_t cursor = 0, prefix_len = strlen(prefix);
 
 	for (const char *line = host_text; *line;) {
-		const char *end = strchrnul(line, '\n');
+		const char *end = strchrnul(line, '\n'), *key = line;
 		const char *colon = memchr(line, ':', (size_t)(end - line));
-		size_t len = colon ? (size_t)(colon - line) : 0;
-		size_t i =
-			keyed_find(rows, sizeof(rows[0]), G_N_ELEMENTS(rows), line, len, &cursor);
+		size_t len, i;
 
-		if (i < G_N_ELEMENTS(rows))
-			put_row(&rows[i], len, in, out);
-		else
+		if (strncmp(line, prefix, prefix_len) == 0)
+			key += prefix_len;
+		len = colon && colon > key ? (size_t)(colon - key) : 0;
+		i = keyed_find(table, sizeof(*table), n_rows, key, len, &cursor);
+		if (i < n_rows) {
+			text_mem(out, line, (size_t)(key - line));
+			put_row(&table[i], len, count_name_width, in, out);
+		} else {
 			text_mem(out, line, (size_t)(end - line) + (*end == '\n'));
+		}
 		line = *end ? end + 1 : end;
 	}
+}
+
+void meminfo_render(const char *host_text, const struct meminfo_input *in, struct text *out)
+{
+	meminfo_render_rows(host_text, "", rows, G_N_ELEMENTS(rows), COUNT_NAME_WIDTH, in, out);
 }
 
 static uint64_t host_number(const struct request *req, enum host_file file, uint64_t absent)

@@ -21,6 +21,6 @@ int cpu_is_online_generate(const struct request *req, struct text *out)
 
 	if (r < 0)
 		return r;
-	text_str(out, cpuset_has(&visible, req->cpu) ? "1\n" : "0\n");
+	text_str(out, cpuset_has(&visible, req->number) ? "1\n" : "0\n");
 	return 0;
 }

@@ -108,7 +108,7 @@ static void test_first_look_takes_the_container_to_have_been_as_active_before(vo
 	loadavg_first(fixed, 3, 0);
 	assert_load(fixed, 0, 0, 0);
 	loadavg_first(fixed, 4, 60 * S);
-	assert_load(fixed, 253, 73, 26);
+	assert_load(fixed, 253, 72, 26);
 	loadavg_first(fixed, 1, 900 * S);
 	assert_load(fixed, 100, 95, 63);
 	loadavg_first(fixed, 2, 365 * 86400 * S);

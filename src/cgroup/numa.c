@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cgroup/memory.h"
+#include "util/keyed.h"
+#include "util/num.h"
+#include "util/sat.h"
+#include "util/scratch.h"
+
+/* 27 lines with a number for each of up to 1024 nodes. */
+#define NUMA_STAT_SIZE (27u * 1024u * 28u)
+
+#define AT(member) offsetof(struct cg_memory, member)
+
+static const struct keyed_field v1_fields[] = {
+	{ .key = "hierarchical_total", .offset = AT(usage) },
+	{ .key = "hierarchical_file", .offset = AT(file) },
+	{ .key = "hierarchical_anon", .offset = AT(anon) },
+	{ .key = "hierarchical_unevictable", .offset = AT(unevictable) },
+};
+
+static const struct keyed_field v2_fields[] = {
+	{ .key = "anon", .offset = AT(anon) },
+	{ .key = "file", .offset = AT(file) },
+	{ .key = "kernel_stack", .offset = AT(kernel_stack) },
+	{ .key = "pagetables", .offset = AT(pagetables) },
+	{ .key = "sec_pagetables", .offset = AT(sec_pagetables) },
+	{ .key = "shmem", .offset = AT(shmem) },
+	{ .key = "file_mapped", .offset = AT(file_mapped) },
+	{ .key = "file_dirty", .offset = AT(file_dirty) },
+	{ .key = "file_writeback", .offset = AT(file_writeback) },
+	{ .key = "swapcached", .offset = AT(swapcached) },
+	{ .key = "anon_thp", .offset = AT(anon_thp) },
+	{ .key = "file_thp", .offset = AT(file_thp) },
+	{ .key = "shmem_thp", .offset = AT(shmem_thp) },
+	{ .key = "inactive_anon", .offset = AT(inactive_anon) },
+	{ .key = "active_anon", .offset = AT(active_anon) },
+	{ .key = "inactive_file", .offset = AT(inactive_file) },
+	{ .key = "active_file", .offset = AT(active_file) },
+	{ .key = "unevictable", .offset = AT(unevictable) },
+	{ .key = "slab_reclaimable", .offset = AT(slab_reclaimable) },
+	{ .key = "slab_unreclaimable", .offset = AT(slab_unreclaimable) },
+};
+
+static const struct {
+	const struct keyed_field *fields;
+	size_t n;
+	char key_end; /* what stands behind the key */
+	bool in_pages;
+} versions[CG_N_VERSIONS] = {
+	[CG_V1] = { .fields = v1_fields,
+		    .n = G_N_ELEMENTS(v1_fields),
+		    .key_end = '=',
+		    .in_pages = true },
+	[CG_V2] = { .fields = v2_fields, .n = G_N_ELEMENTS(v2_fields), .key_end = ' ' },
+};
+
+/* " N<nid>=<number>" in the line from @p to @end. */
+static bool find_node(const char *p, const char *end, unsigned nid, uint64_t *ret)
+{
+	while ((p = memchr(p, ' ', (size_t)(end - p)))) {
+		uint64_t n;
+
+		p++;
+		if (*p++ == 'N' && num_take(&p, &n) && n == nid && *p++ == '=')
+			return num_take(&p, ret);
+	}
+	return false;
+}
+
+int cg_memory_parse_numa_stat(enum cg_version version, const char *text, unsigned nid,
+			      struct cg_memory *ret)
+{
+	uint64_t unit = versions[version].in_pages ? (uint64_t)sysconf(_SC_PAGESIZE) : 1;
+	size_t cursor = 0;
+
+	for (const char *line = text; *line;) {
+		const char *end = strchrnul(line, '\n');
+		const char *key_end = memchr(line, versions[version].key_end, (size_t)(end - line));
+		size_t n = versions[version].n;
+		size_t i =
+			key_end ? keyed_find(versions[version].fields, sizeof(struct keyed_field),
+					     n, line, (size_t)(key_end - line), &cursor)
+				: n;
+		uint64_t v;
+
+		if (i < n) {
+			if (!find_node(key_end, end, nid, &v))
+				return -EBADMSG;
+			v = sat_mul(v, unit);
+			memcpy((char *)ret + versions[version].fields[i].offset, &v, sizeof(v));
+		}
+		line = *end ? end + 1 : end;
+	}
+	ret->slab = ret->slab_reclaimable + ret->slab_unreclaimable;
+	if (version == CG_V2)
+		ret->usage = ret->anon + ret->file + ret->kernel_stack + ret->pagetables +
+			     ret->sec_pagetables + ret->slab;
+	return 0;
+}
+
+int cg_memory_read_node(struct cg_node *node, unsigned nid, struct cg_memory *ret)
+{
+	static _Thread_local char *thread_buf;
+	char *buf = scratch(&thread_buf, NUMA_STAT_SIZE);
+	ssize_t n = cg_node_read(node, CG_FILE_MEMORY_NUMA_STAT, buf, NUMA_STAT_SIZE);
+
+	*ret = (struct cg_memory){ 0 };
+	return n < 0 ? (int)n : cg_memory_parse_numa_stat(cg_node_version(node), buf, nid, ret);
+}
+
+int cg_memory_limit_read(struct cg_node *node, uint64_t *ret)
+{
+	uint64_t smallest = CG_UNLIMITED;
+
+	for (; node; node = cg_node_parent(node)) {
+		uint64_t limit;
+		int r = cg_node_read_u64(node, CG_FILE_MEMORY_MAX, &limit);
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+		if (r == 0)
+			smallest = min_u64(smallest, limit);
+	}
+	*ret = smallest;
+	return 0;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cgroup/cpu.h"
+#include "util/fd.h"
+#include "util/sat.h"
+#include "view/meminfo.h"
+#include "view/views.h"
+
+#define NODE_DIR "devices/system/node/"
+
+/* A page: the kernel's limit for a file of sysfs. */
+#define FILE_SIZE 4096
+
+/* drivers/base/node.c: "Node %d HugePages_Total: %5u". */
+#define COUNT_NAME_WIDTH 17
+
+static uint64_t node_total(const struct meminfo_input *in)
+{
+	return min_u64(in->cg.limit, in->host.mem_total);
+}
+
+static uint64_t node_free(const struct meminfo_input *in)
+{
+	return min_u64(in->host.mem_free, sat_sub(node_total(in), in->cg.usage));
+}
+
+static uint64_t node_used(const struct meminfo_input *in)
+{
+	return node_total(in) - node_free(in);
+}
+
+static uint64_t active(const struct meminfo_input *in)
+{
+	return in->cg.active_anon + in->cg.active_file;
+}
+
+static uint64_t inactive(const struct meminfo_input *in)
+{
+	return in->cg.inactive_anon + in->cg.inactive_file;
+}
+
+static uint64_t mlocked(const struct meminfo_input *in)
+{
+	return min_u64(in->host.mlocked, in->cg.unevictable);
+}
+
+#define CG(member) (offsetof(struct cg_memory, member) + 1)
+
+static const struct meminfo_row rows[] = {
+	{ .key = "MemTotal", .fn = node_total },
+	{ .key = "MemFree", .fn = node_free },
+	{ .key = "MemUsed", .fn = node_used },
+	{ .key = "SwapCached", .cg = CG(swapcached) },
+	{ .key = "Active", .fn = active },
+	{ .key = "Inactive", .fn = inactive },
+	{ .key = "Active(anon)", .cg = CG(active_anon) },
+	{ .key = "Inactive(anon)", .cg = CG(inactive_anon) },
+	{ .key = "Active(file)", .cg = CG(active_file) },
+	{ .key = "Inactive(file)", .cg = CG(inactive_file) },
+	{ .key = "Unevictable", .cg = CG(unevictable) },
+	{ .key = "Mlocked", .fn = mlocked },
+	{ .key = "Dirty", .cg = CG(file_dirty) },
+	{ .key = "Writeback", .cg = CG(file_writeback) },
+	{ .key = "FilePages", .cg = CG(file) },
+	{ .key = "Mapped", .cg = CG(file_mapped) },
+	{ .key = "AnonPages", .cg = CG(anon) },
+	{ .key = "Shmem", .cg = CG(shmem) },
+	{ .key = "KernelStack", .cg = CG(kernel_stack) },
+	{ .key = "PageTables", .cg = CG(pagetables) },
+	{ .key = "SecPageTables", .cg = CG(sec_pagetables) },
+	{ .key = "NFS_Unstable" },
+	{ .key = "Bounce" },
+	{ .key = "WritebackTmp" },
+	{ .key = "KReclaimable", .cg = CG(slab_reclaimable) },
+	{ .key = "Slab", .cg = CG(slab) },
+	{ .key = "SReclaimable", .cg = CG(slab_reclaimable) },
+	{ .key = "SUnreclaim", .cg = CG(slab_unreclaimable) },
+	{ .key = "AnonHugePages", .cg = CG(anon_thp) },
+	{ .key = "ShmemHugePages", .cg = CG(shmem_thp) },
+	{ .key = "ShmemPmdMapped" },
+	{ .key = "FileHugePages", .cg = CG(file_thp) },
+	{ .key = "FilePmdMapped" },
+	{ .key = "Unaccepted" },
+	{ .key = "HugePages_Total", .count = true },
+	{ .key = "HugePages_Free", .count = true },
+	{ .key = "HugePages_Surp", .count = true },
+};
+
+void node_meminfo_render(const char *host_text, unsigned nid, const struct meminfo_input *in,
+			 struct text *out)
+{
+	char prefix[32];
+
+	(void)snprintf(prefix, sizeof(prefix), "Node %u ", nid);
+	meminfo_render_rows(host_text, prefix, rows, G_N_ELEMENTS(rows), COUNT_NAME_WIDTH, in, out);
+}
+
+/* The lines without "Node N " in front are those of /proc/meminfo. */
+static int parse_host(const char *host_text, struct host_meminfo *ret)
+{
+	g_auto(GStrv) lines = g_strsplit(host_text, "\n", -1);
+	g_autoptr(GString) plain = g_string_new(NULL);
+
+	for (char **l = lines; *l; l++) {
+		const char *key = strncmp(*l, "Node ", 5) == 0 ? strchr(*l + 5, ' ') : NULL;
+
+		if (key)
+			g_string_append_printf(plain, "%s\n", key + 1);
+	}
+	return host_meminfo_parse(plain->str, ret);
+}
+
+int node_meminfo_generate(const struct request *req, struct text *out)
+{
+	struct cg_node *memory = req->ct->held.nodes[CG_MEMORY];
+	struct meminfo_input in = { 0 };
+	char path[64], host_text[FILE_SIZE + 1];
+	uint64_t limit;
+	ssize_t n;
+	int r;
+
+	if (!memory)
+		return VIEW_E_PASSTHROUGH;
+	r = cg_memory_read_node(memory, req->number, &in.cg);
+	if (r == -ENOENT)
+		return VIEW_E_PASSTHROUGH;
+	if (r == 0)
+		r = cg_memory_limit_read(memory, &limit);
+	if (r < 0)
+		return r;
+	in.cg.limit = limit;
+	(void)snprintf(path, sizeof(path), NODE_DIR "node%u/meminfo", req->number);
+	n = fd_read_at(host_sys_dir(req->host), path, host_text, sizeof(host_text));
+	r = n < 0 ? (int)n : parse_host(host_text, &in.host);
+	if (r == 0)
+		node_meminfo_render(host_text, req->number, &in, out);
+	return r;
+}
+
+/* A list of nodes as the host has it, without those that the container may not use. */
+static int generate_list(const struct request *req, const char *path, struct text *out)
+{
+	struct cg_node *node = req->ct->held.nodes[CG_CPUSET];
+	struct cpuset list, mems;
+	char text[FILE_SIZE + 1];
+	ssize_t n;
+	int r = node ? cg_mems_read(node, &mems) : VIEW_E_PASSTHROUGH;
+
+	/* A cpuset (v1) that was not given nodes yet. */
+	if (r == VIEW_E_PASSTHROUGH || r == -ENOENT || (r == 0 && cpuset_count(&mems) == 0))
+		return VIEW_E_PASSTHROUGH;
+	if (r < 0)
+		return r;
+	n = fd_read_at(host_sys_dir(req->host), path, text, sizeof(text));
+	r = n < 0 ? (int)n : cpuset_parse(text, &list);
+	if (r < 0)
+		return r;
+	cpuset_intersect(&list, &mems);
+	cpuset_format(&list, out);
+	text_str(out, "\n");
+	return 0;
+}
+
+int node_online_generate(const struct request *req, struct text *out)
+{
+	return generate_list(req, NODE_DIR "online", out);
+}
+
+int node_has_cpu_generate(const struct request *req, struct text *out)
+{
+	return generate_list(req, NODE_DIR "has_cpu", out);
+}
+
+int node_has_memory_generate(const struct request *req, struct text *out)
+{
+	return generate_list(req, NODE_DIR "has_memory", out);
+}
