@@ -15,7 +15,7 @@
 struct readers;
 
 struct readers *readers_new(const struct host *host);
-struct readers *readers_free(struct readers *readers);
+struct readers *readers_free(struct readers *all);
 
 /* What a thread is in. */
 struct reader_place {
@@ -28,15 +28,15 @@ struct reader_place {
  * @own_cgroupns, the host's: else that one tells all. No .cgroups either for a thread that
  * readers_settle() spoke of lately. 0, -ESRCH or -ENOENT when it is gone, or -errno.
  */
-int readers_place(struct readers *readers, pid_t tid, uint64_t own_cgroupns, char *buf, size_t size,
+int readers_place(struct readers *all, pid_t tid, uint64_t own_cgroupns, char *buf, size_t size,
 		  struct reader_place *ret);
 
 /* The thread @tid, just asked for, is in a cgroup at or below that of its pid namespace's init. */
-void readers_settle(struct readers *readers, pid_t tid);
-void readers_unsettle(struct readers *readers, pid_t tid);
+void readers_settle(struct readers *all, pid_t tid);
+void readers_unsettle(struct readers *all, pid_t tid);
 
 /* The inode number of its time namespace. 0, -ESRCH, -ENOENT or -errno. */
-int readers_timens(struct readers *readers, pid_t tid, uint64_t *ret_ino);
+int readers_timens(struct readers *all, pid_t tid, uint64_t *ret_ino);
 
 /* Close what belongs to threads that did not read for @idle_ms. */
-void readers_sweep(struct readers *readers, uint64_t idle_ms);
+void readers_sweep(struct readers *all, uint64_t idle_ms);

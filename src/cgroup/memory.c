@@ -96,7 +96,7 @@ static int read_or(struct cg_node *node, enum cg_file file, uint64_t absent, uin
 static int fold_level(struct cg_node *node, bool own, struct cg_memory *ret)
 {
 	struct cg_memory above = { 0 }, *level = own ? ret : &above;
-	uint64_t max, high, reclaimable;
+	uint64_t max = CG_UNLIMITED, high = CG_UNLIMITED, reclaimable;
 	int r;
 
 	r = read_or(node, CG_FILE_MEMORY_MAX, CG_UNLIMITED, &max);
@@ -139,7 +139,7 @@ static int fold_swap_limits(struct cg_node *node, struct cg_swap *ret)
 /* v1 counts memory and swap together; a cgroup told not to swap has none until it has. */
 static int read_swap_v1(struct cg_node *node, struct cg_swap *ret)
 {
-	uint64_t memsw, memory, swappiness;
+	uint64_t memsw = 0, memory = 0, swappiness = 0;
 	int r = cg_node_read_u64(node, CG_FILE_SWAP_CURRENT, &memsw);
 
 	if (r == 0)

@@ -48,7 +48,7 @@ static int map(struct shared *s, size_t size)
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
 
 	if (p == MAP_FAILED)
-		return -errno;
+		return -ENOMEM;
 	s->header = p;
 	s->size = size;
 	return 0;
@@ -58,9 +58,13 @@ int shared_create(unsigned n_cpus, struct shared *ret)
 {
 	struct shared s = { .fd = memfd_create("lxcfs-clone", MFD_CLOEXEC) };
 	size_t size = lay_out(n_cpus, TEXT_SIZE(n_cpus)).end;
-	int r = s.fd < 0 || ftruncate(s.fd, (off_t)size) < 0 ? -errno : map(&s, PAGE);
+	int r = s.fd < 0 ? -errno : 0;
 
-	if (r < 0) {
+	if (r == 0 && ftruncate(s.fd, (off_t)size) < 0)
+		r = -errno;
+	if (r == 0)
+		r = map(&s, PAGE);
+	if (r != 0) {
 		fd_close(&s.fd);
 		return r;
 	}
@@ -78,9 +82,12 @@ int shared_map(int fd, struct shared *ret)
 	struct offsets o;
 	struct stat st;
 	char *base;
-	int r = fstat(fd, &st) < 0 ? -errno : map(&s, (size_t)st.st_size);
+	int r;
 
-	if (r < 0)
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	r = map(&s, (size_t)st.st_size);
+	if (r != 0)
 		return r;
 	h = s.header;
 	o = lay_out(h->n_cpus, h->text_size);

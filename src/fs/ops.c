@@ -38,7 +38,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fs_of(req);
 	struct fuse_entry_param e = { 0 };
-	struct node dir, node;
+	struct node dir, node = { 0 };
 	int r = tree_node(&fs->tree, parent, &dir);
 
 	if (r == 0)

@@ -123,7 +123,7 @@ static void spread(struct pass *p)
 		struct cpu_state *cpu = &p->st->cpu[c];
 		uint64_t share, own_room, user, nice, system;
 
-		if (pool == 0 || !takes_part(p, cpu))
+		if (pool == 0 || left == 0 || !takes_part(p, cpu))
 			continue;
 		own_room = sat_sub(p->dt, cpu->used);
 		share = pool <= room && room ? mul_div(pool, own_room, room)

@@ -119,7 +119,7 @@ int node_meminfo_generate(const struct request *req, struct text *out)
 	struct cg_node *memory = req->ct->held.nodes[CG_MEMORY];
 	struct meminfo_input in = { 0 };
 	char path[64], host_text[FILE_SIZE + 1];
-	uint64_t limit;
+	uint64_t limit = CG_UNLIMITED;
 	ssize_t n;
 	int r;
 

@@ -118,7 +118,7 @@ def test_little_memory_and_few_descriptors(lab):
             one.group.remove()
 
     crowd(5)
-    memory, descriptors = lab.daemon.resident_kb(), lab.daemon.descriptors()
+    memory, descriptors = lab.daemon.own_kb(), lab.daemon.descriptors()
     crowd(40 if not host.GUEST else 10)
     eventually(lambda: lab.daemon.descriptors() <= descriptors + 30, 'descriptors are given back', 15)
-    between(lab.daemon.resident_kb(), 0, memory + 1024, 'resident kB')
+    between(lab.daemon.own_kb(), 0, memory + 1024, 'kB of its own')

@@ -19,7 +19,7 @@ c_files() {
 }
 
 compiled_files() {
-	sed -n 's/^ *"file": "\(.*\)",*$/\1/p' "$build/compile_commands.json" | sort -u
+	sed -n 's/^ *"file": "\(.*\/src\/.*\)",*$/\1/p' "$build/compile_commands.json" | sort -u
 }
 
 case $check in

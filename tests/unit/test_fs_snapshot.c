@@ -215,7 +215,7 @@ static void test_open_files_outlive_the_process(void **state)
 static void test_handles_that_were_never_given(void **state)
 {
 	static const uint64_t wrong[] = { 0, 1, UINT64_C(1) << 32,
-					  (UINT64_C(N_SLOTS) + 1) << 32 | 1, UINT64_MAX };
+					  ((uint64_t)N_SLOTS + 1) << 32 | 1, UINT64_MAX };
 	struct shelf s;
 
 	(void)state;

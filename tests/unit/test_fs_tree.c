@@ -1,82 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fs/tree.h"
 
-#include "fixture.h"
-
-#include <sys/mman.h>
-
-#include "host/host.h"
-
-struct forest {
-	struct lab lab;
-	struct host *host;
-	void *memory;
-	struct tree tree;
-};
-
-/* A host with two cpus, of which cpu0 has no file "online", as on most machines. */
-static void forest_make(struct forest *f)
-{
-	static const char *const files[] = {
-		"proc/meminfo",
-		"proc/cpuinfo",
-		"proc/stat",
-		"proc/uptime",
-		"proc/loadavg",
-		"proc/diskstats",
-		"proc/1000/stat",
-		"sys/devices/system/cpu/online",
-		"sys/devices/system/cpu/possible",
-		"sys/devices/system/cpu/cpu0/topology/core_id",
-		"sys/devices/system/cpu/cpu1/online",
-		"sys/devices/system/cpu/cpu1/topology/core_id",
-		"sys/devices/system/cpu/cpufreq/cpu1/scaling",
-		"sys/devices/system/secret",
-	};
-
-	*f = (struct forest){ 0 };
-	lab_make(&f->lab);
-	for (size_t i = 0; i < G_N_ELEMENTS(files); i++)
-		lab_write(&f->lab, files[i], "1\n");
-	{
-		g_autofree char *link =
-			g_build_filename(f->lab.dir, "sys/devices/system/cpu/cpu1/subsystem", NULL);
-
-		assert_int_equal(symlink("../../../../bus/cpu", link), 0);
-	}
-	assert_int_equal(host_open(f->lab.dir, &f->host), 0);
-	f->memory = mmap(NULL, names_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			 -1, 0);
-	assert_true(f->memory != MAP_FAILED);
-	f->tree = (struct tree){ .host = f->host, .names = names_new(f->memory) };
-}
-
-static void forest_end(struct forest *f)
-{
-	names_free(f->tree.names);
-	munmap(f->memory, names_size());
-	host_free(f->host);
-	lab_end(&f->lab);
-}
-
-/* Goes down @path from the root, each step by the node's id alone, as the kernel asks. */
-static int walk(struct forest *f, const char *path, struct node *ret)
-{
-	g_auto(GStrv) parts = g_strsplit(path, "/", -1);
-	uint64_t id = TREE_ROOT_ID;
-
-	for (char **p = parts; *path && *p; p++) {
-		struct node dir, child;
-		int r = tree_node(&f->tree, id, &dir);
-
-		if (r == 0)
-			r = tree_lookup(&f->tree, &dir, *p, &child);
-		if (r < 0)
-			return r;
-		id = child.id;
-	}
-	return tree_node(&f->tree, id, ret);
-}
+#include "forest.h"
 
 static void test_each_path_has_its_kind(void **state)
 {
@@ -90,23 +15,25 @@ static void test_each_path_has_its_kind(void **state)
 		{ "proc/loadavg", NODE_VFILE },
 		{ "sys/devices/system", NODE_DIR },
 		{ "sys/devices/system/cpu", NODE_HOST_DIR },
-		{ "sys/devices/system/cpu/online", NODE_ONLINE },
+		{ "sys/devices/system/cpu/online", NODE_VFILE },
 		{ "sys/devices/system/cpu/possible", NODE_HOST_FILE },
 		{ "sys/devices/system/cpu/cpu0", NODE_HOST_DIR },
-		{ "sys/devices/system/cpu/cpu0/online", NODE_CPU_ONLINE },
-		{ "sys/devices/system/cpu/cpu1/online", NODE_CPU_ONLINE },
+		{ "sys/devices/system/cpu/cpu0/online", NODE_VFILE },
+		{ "sys/devices/system/cpu/cpu1/online", NODE_VFILE },
 		{ "sys/devices/system/cpu/cpu1/topology/core_id", NODE_HOST_FILE },
 		{ "sys/devices/system/cpu/cpu1/subsystem", NODE_HOST_LINK },
+		{ "sys/devices/system/node/node12/meminfo", NODE_VFILE },
 		{ "containers", NODE_CONTAINERS },
 		{ "containers/1000", NODE_DIR },
 		{ "containers/1000/proc/meminfo", NODE_VFILE },
-		{ "containers/1000/sys/devices/system/cpu/cpu0/online", NODE_CPU_ONLINE },
+		{ "containers/1000/sys/devices/system/cpu/cpu0/online", NODE_VFILE },
 		/* not there */
 		{ "proc/swaps", -ENOENT }, /* not on this host */
 		{ "proc/version", -ENOENT },
 		{ "sys/devices/system/secret", -ENOENT },
 		{ "sys/devices/system/cpu/cpu2", -ENOENT },
 		{ "sys/devices/system/cpu/cpufreq/online", -ENOENT },
+		{ "sys/devices/system/node/online", -ENOENT },
 		{ "sys/devices/system/cpu/cpufreq/cpu1/online", -ENOENT },
 		{ "containers/1000/containers", -ENOENT },
 		{ "proc/meminfo/x", -ENOTDIR },
@@ -149,7 +76,7 @@ static void test_ids_are_steady_and_lead_back(void **state)
 		assert_int_equal(after.id, before.id);
 		assert_int_equal(after.kind, before.kind);
 		assert_int_equal(after.pid, before.pid);
-		assert_int_equal(after.cpu, before.cpu);
+		assert_int_equal(after.number, before.number);
 		assert_string_equal(after.path, before.path);
 		assert_int_equal(walk(&f, paths[i], &after), 0);
 		assert_int_equal(after.id, before.id);
@@ -171,7 +98,8 @@ static void test_what_a_node_stands_for(void **state)
 	assert_false(n.in_sys);
 	assert_int_equal(walk(&f, "sys/devices/system/cpu/cpu1/online", &n), 0);
 	assert_int_equal(n.pid, 0);
-	assert_int_equal(n.cpu, 1);
+	assert_int_equal(n.number, 1);
+	assert_string_equal(n.file->path, "sys/devices/system/cpu/cpu%/online");
 	assert_string_equal(n.path, "devices/system/cpu/cpu1/online");
 	assert_true(n.in_sys);
 	forest_end(&f);
@@ -287,100 +215,6 @@ static void test_modes_are_the_hosts_and_sizes_none(void **state)
 	forest_end(&f);
 }
 
-/* The names of a directory, sorted, but "." and ".."; a few a call, as a small buffer has it. */
-struct names_seen {
-	GPtrArray *names;
-	unsigned room;
-	uint64_t next;
-};
-
-static bool see(const char *name, uint64_t id, mode_t type, uint64_t next, void *arg)
-{
-	struct names_seen *s = arg;
-
-	(void)id;
-	assert_true(type == 0 || S_ISDIR(type) || S_ISREG(type) || S_ISLNK(type));
-	if (s->room == 0)
-		return false;
-	s->room--;
-	s->next = next;
-	if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
-		g_ptr_array_add(s->names, g_strdup(name));
-	return true;
-}
-
-static gint by_name(gconstpointer a, gconstpointer b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static char *listing(struct forest *f, const char *path, unsigned room)
-{
-	static const pid_t inits[] = { 7, 1000, 2147483647 };
-	struct names_seen seen = { .names = g_ptr_array_new_with_free_func(g_free) };
-	struct node dir;
-	char *text;
-
-	assert_int_equal(walk(f, path, &dir), 0);
-	do {
-		seen.room = room;
-		assert_int_equal(tree_list(&f->tree, &dir, seen.next, inits, G_N_ELEMENTS(inits),
-					   see, &seen),
-				 0);
-	} while (seen.room == 0);
-	g_ptr_array_sort(seen.names, by_name);
-	g_ptr_array_add(seen.names, NULL);
-	text = g_strjoinv(" ", (char **)seen.names->pdata);
-	g_ptr_array_unref(seen.names);
-	return text;
-}
-
-static void test_listings(void **state)
-{
-	static const struct {
-		const char *path, *want;
-	} rows[] = {
-		{ "", "containers proc sys" },
-		{ "containers", "1000 2147483647 7" },
-		{ "containers/1000", "proc sys" },
-		{ "proc", "cpuinfo diskstats loadavg meminfo stat uptime" },
-		{ "sys/devices/system", "cpu" },
-		{ "sys/devices/system/cpu", "cpu0 cpu1 cpufreq online possible" },
-		/* the file that the host has not, once; the one that it has, once */
-		{ "sys/devices/system/cpu/cpu0", "online topology" },
-		{ "sys/devices/system/cpu/cpu1", "online subsystem topology" },
-		{ "sys/devices/system/cpu/cpufreq/cpu1", "scaling" },
-	};
-	struct forest f;
-
-	(void)state;
-	forest_make(&f);
-	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
-		for (unsigned room = 1; room <= 8; room++) {
-			g_autofree char *got = listing(&f, rows[i].path, room);
-
-			assert_string_equal(got, rows[i].want);
-		}
-	forest_end(&f);
-}
-
-static void test_file_cannot_be_listed(void **state)
-{
-	struct names_seen seen = { .names = g_ptr_array_new_with_free_func(g_free), .room = 9 };
-	struct forest f;
-	struct node n;
-
-	(void)state;
-	forest_make(&f);
-	assert_int_equal(walk(&f, "proc/stat", &n), 0);
-	assert_int_equal(tree_list(&f.tree, &n, 0, NULL, 0, see, &seen), -ENOTDIR);
-	assert_int_equal(walk(&f, "sys/devices/system/cpu/cpu1/topology", &n), 0);
-	lab_remove(&f.lab, "sys/devices/system/cpu/cpu1"); /* unplugged */
-	assert_int_equal(tree_list(&f.tree, &n, 0, NULL, 0, see, &seen), -ENOENT);
-	g_ptr_array_unref(seen.names);
-	forest_end(&f);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,8 +225,6 @@ int main(void)
 		cmocka_unit_test(test_pids_in_containers),
 		cmocka_unit_test(test_ids_that_were_never_given),
 		cmocka_unit_test(test_modes_are_the_hosts_and_sizes_none),
-		cmocka_unit_test(test_listings),
-		cmocka_unit_test(test_file_cannot_be_listed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,7 +98,7 @@ static void test_each_cpus_own_online_file(void **state)
 	for (unsigned cpu = 0; cpu < G_N_ELEMENTS(want); cpu++) {
 		g_autofree char *text = NULL;
 
-		s.req.cpu = cpu;
+		s.req.number = cpu;
 		text = generated(cpu_is_online_generate, &s);
 		assert_string_equal(text, want[cpu]);
 	}

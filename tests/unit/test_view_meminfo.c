@@ -369,19 +369,6 @@ static void test_hostile_texts(void **state)
 		     feed, NULL);
 }
 
-static void test_text_that_is_too_small_is_told(void **state)
-{
-	g_autofree char *host_text = fixture_read("hybrid-6.18/proc/meminfo");
-	struct meminfo_input in = usual();
-	char buf[100];
-	struct text t;
-
-	(void)state;
-	text_init(&t, buf, sizeof(buf));
-	meminfo_render(host_text, &in, &t);
-	assert_int_equal(text_result(&t), -EFBIG);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -398,7 +385,6 @@ int main(void)
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_unknown_and_odd_lines_are_kept),
 		cmocka_unit_test(test_hostile_texts),
-		cmocka_unit_test(test_text_that_is_too_small_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

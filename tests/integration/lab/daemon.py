@@ -101,12 +101,12 @@ class Daemon:
     def mounted(self):
         return any(point == self.mnt for point, *_ in host.mounts())
 
-    def resident_kb(self):
-        """Resident memory of keeper and worker together."""
+    def own_kb(self):
+        """Memory of keeper and worker that is theirs alone: no program text, no libraries."""
         total = 0
         for pid in [self.pid] + self.children():
             for line in host.read(f'/proc/{pid}/smaps_rollup').splitlines():
-                if line.startswith('Pss:'):
+                if line.startswith(('Pss_Anon:', 'Pss_Shmem:')):
                     total += int(line.split()[1])
         return total
 

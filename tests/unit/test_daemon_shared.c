@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/shared.h"
+
+#include "fixture.h"
+
+#include <sys/mman.h>
+
+#include "container/state.h"
+#include "fs/names.h"
+#include "fs/snapshot.h"
+
+/* The worker's: mapped anew, by a descriptor of its own. */
+static struct shared mapped(const struct shared *made)
+{
+	struct shared s;
+
+	assert_int_equal(shared_map(fcntl(made->fd, F_DUPFD_CLOEXEC, 0), &s), 0);
+	return s;
+}
+
+static void test_keeper_maps_the_header_alone(void **state)
+{
+	struct shared s;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(shared_create(4, &s), 0);
+	assert_int_equal(s.header->n_cpus, 4);
+	assert_int_equal(s.header->init_in_len, 0);
+	assert_int_equal(fstat(s.fd, &st), 0);
+	assert_int_equal(st.st_size, s.header->size);
+	assert_true(s.size < s.header->size);
+	/* What nobody touched costs nothing. */
+	assert_true(st.st_blocks * 512 <= 64 << 10);
+	assert_null(s.journal);
+	assert_null(s.snapshots);
+	shared_clear(&s);
+	assert_int_equal(s.fd, -1);
+}
+
+/* From @a on, for @size bytes, nothing else begins; all is within the file. */
+static void assert_room(const struct shared *s, const void *a, size_t size)
+{
+	const void *const all[] = { s->header, s->journal, s->snapshots, s->states, s->names };
+	const char *begin = a, *end = begin + size;
+
+	assert_true(begin >= (const char *)s->header);
+	assert_true(end <= (const char *)s->header + s->size);
+	assert_int_equal((uintptr_t)begin % 4096, 0);
+	for (size_t i = 0; i < G_N_ELEMENTS(all); i++)
+		assert_true(all[i] == a || (const char *)all[i] >= end ||
+			    (const char *)all[i] < begin);
+}
+
+static void test_parts_do_not_overlap(void **state)
+{
+	static const unsigned cpus[] = { 1, 2, 64, 512 };
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(cpus); i++) {
+		struct shared keeper, worker;
+
+		assert_int_equal(shared_create(cpus[i], &keeper), 0);
+		worker = mapped(&keeper);
+		assert_int_equal(worker.header->n_cpus, cpus[i]);
+		/* 1.5 KiB a cpu of x86's cpuinfo, and more */
+		assert_true(worker.header->text_size >= cpus[i] * 2048 + 65536);
+		assert_room(&worker, worker.header, sizeof(*worker.header));
+		assert_room(&worker, worker.journal, SHARED_N_THREADS * sizeof(*worker.journal));
+		assert_room(&worker, worker.snapshots,
+			    snapshots_size(SHARED_N_SNAPSHOTS, worker.header->text_size));
+		assert_room(&worker, worker.states, state_table_size(SHARED_N_STATES, cpus[i]));
+		assert_room(&worker, worker.names, names_size());
+		shared_clear(&worker);
+		shared_clear(&keeper);
+	}
+}
+
+static void test_each_worker_sees_what_the_former_left(void **state)
+{
+	struct shared keeper, first, second;
+
+	(void)state;
+	assert_int_equal(shared_create(2, &keeper), 0);
+	first = mapped(&keeper);
+	memset(first.names, 0x5a, 100);
+	memcpy(first.journal[SHARED_N_THREADS - 1].request, "hello", 6);
+	keeper.header->init_in_len = 7; /* the keeper's and the workers' is one */
+	assert_int_equal(first.header->init_in_len, 7);
+	shared_clear(&first);
+	second = mapped(&keeper);
+	assert_int_equal(((char *)second.names)[99], 0x5a);
+	assert_string_equal(second.journal[SHARED_N_THREADS - 1].request, "hello");
+	assert_int_equal(second.header->init_in_len, 7);
+	shared_clear(&second);
+	shared_clear(&keeper);
+}
+
+/* Made by a program that does not fit: told, and nothing stays mapped or is closed. */
+static void assert_does_not_fit(int fd, int error)
+{
+	struct shared s = { .fd = 77 };
+
+	assert_int_equal(shared_map(fd, &s), error);
+	assert_int_equal(s.fd, 77);
+	assert_true(fcntl(fd, F_GETFD) >= 0);
+}
+
+static void test_file_that_does_not_fit(void **state)
+{
+	struct shared keeper;
+	struct shared_header saved;
+
+	(void)state;
+	assert_int_equal(shared_create(2, &keeper), 0);
+	saved = *keeper.header;
+	keeper.header->magic++;
+	assert_does_not_fit(keeper.fd, -EPROTO);
+	*keeper.header = saved;
+	keeper.header->size += 4096;
+	assert_does_not_fit(keeper.fd, -EPROTO);
+	*keeper.header = saved;
+	keeper.header->n_cpus = 3;
+	assert_does_not_fit(keeper.fd, -EPROTO);
+	keeper.header->n_cpus = UINT32_MAX;
+	assert_does_not_fit(keeper.fd, -EPROTO);
+	*keeper.header = saved;
+	keeper.header->text_size = UINT32_MAX;
+	assert_does_not_fit(keeper.fd, -EPROTO);
+	*keeper.header = saved;
+	keeper.header->init_in_len = sizeof(saved.init_in) + 1;
+	assert_does_not_fit(keeper.fd, -EPROTO);
+	*keeper.header = saved;
+	assert_int_equal(ftruncate(keeper.fd, (off_t)saved.size - 4096), 0);
+	assert_does_not_fit(keeper.fd, -EPROTO);
+	shared_clear(&keeper);
+}
+
+static void test_what_is_no_such_file(void **state)
+{
+	int empty = memfd_create("empty", MFD_CLOEXEC), few = memfd_create("few", MFD_CLOEXEC);
+	struct shared s;
+
+	(void)state;
+	assert_does_not_fit(empty, -EINVAL);
+	assert_int_equal(write(few, "few bytes", 9), 9);
+	assert_does_not_fit(few, -EPROTO);
+	assert_int_equal(shared_map(-1, &s), -EBADF);
+	close(empty);
+	close(few);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_keeper_maps_the_header_alone),
+		cmocka_unit_test(test_parts_do_not_overlap),
+		cmocka_unit_test(test_each_worker_sees_what_the_former_left),
+		cmocka_unit_test(test_file_that_does_not_fit),
+		cmocka_unit_test(test_what_is_no_such_file),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
