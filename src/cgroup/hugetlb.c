@@ -48,6 +48,11 @@ int cg_hugetlb_read(struct cg_node *node, uint64_t page_size, struct cg_hugetlb 
 	struct cg_hugetlb h = { .limit = CG_UNLIMITED };
 	int r = read_file(node, page_size, USAGE, &h.usage);
 
+	/* A cgroup of v2 that was not handed the controller is governed by those above it. */
+	while (r == -ENOENT && cg_node_version(node) == CG_V2 && cg_node_parent(node)) {
+		node = cg_node_parent(node);
+		r = read_file(node, page_size, USAGE, &h.usage);
+	}
 	if (r < 0)
 		return r;
 	r = read_file(node, page_size, RESERVED, &h.reserved);

@@ -185,7 +185,8 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		if (r == 0) {
 			s->len = len;
 			s->made_by = current_unique;
-			s->made_for = s->generation;
+			/* The slot may have been given to somebody else meanwhile. */
+			s->made_for = (uint32_t)fi->fh;
 			s->whole = true;
 		}
 	}

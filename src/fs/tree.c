@@ -201,12 +201,20 @@ static int lookup_host(const struct tree *t, const struct node *parent, const ch
 	return n < 0 ? (int)n : node_of_name(t, (uint32_t)n, parent->pid, ret);
 }
 
+/* The kernel never asks for others. */
+static bool is_name(const char *name)
+{
+	return *name && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
 int tree_lookup(const struct tree *t, const struct node *parent, const char *name, struct node *ret)
 {
 	g_autofree char *path = NULL;
 	const struct vfile *file;
 	struct stat st;
 
+	if (!is_name(name))
+		return -ENOENT;
 	if (parent->kind == NODE_CONTAINERS)
 		return lookup_pid(t, name, ret);
 	if (parent->kind == NODE_HOST_DIR)

@@ -152,6 +152,15 @@ static uint64_t time_left(struct cpu_state *c, uint64_t dt)
 	return left - paid;
 }
 
+/* The sum over the levels that have a quota: it falls when one loses its own, and goes on there. */
+static uint64_t throttled(struct pass *p)
+{
+	uint64_t d = sat_sub(p->in->throttled_ns, p->st->raw_throttled);
+
+	p->st->raw_throttled = p->in->throttled_ns;
+	return d;
+}
+
 /* Divides the unused time into stolen and idle. */
 static void book_unused(struct pass *p)
 {
@@ -165,7 +174,7 @@ static void book_unused(struct pass *p)
 		cpu->used = takes_part(p, cpu) ? time_left(cpu, p->dt) : 0;
 		total += cpu->used;
 	}
-	st->steal_due = sat_add(st->steal_due, take_delta(&st->raw_throttled, p->in->throttled_ns));
+	st->steal_due = sat_add(st->steal_due, throttled(p));
 	steal = min_u64(st->steal_due, total);
 	st->steal_due = min_u64(st->steal_due - steal, cap);
 	FOR_EACH_VISIBLE (c, p) {

@@ -148,10 +148,10 @@ static int generate_list(const struct request *req, const char *path, struct tex
 	struct cpuset list, mems;
 	char text[FILE_SIZE + 1];
 	ssize_t n;
-	int r = node ? cg_mems_read(node, &mems) : VIEW_E_PASSTHROUGH;
+	int r = node ? cg_mems_read(node, &mems) : -ENOENT;
 
 	/* A cpuset (v1) that was not given nodes yet. */
-	if (r == VIEW_E_PASSTHROUGH || r == -ENOENT || (r == 0 && cpuset_count(&mems) == 0))
+	if (r == -ENOENT || (r >= 0 && cpuset_count(&mems) == 0))
 		return VIEW_E_PASSTHROUGH;
 	if (r < 0)
 		return r;

@@ -108,20 +108,23 @@ def measure_memory(place, report):
 
 
 def measure_cost(place, report):
-    """Requests and system calls of a warm cat."""
+    """Requests and system calls of a warm cat, in a container with a limit of memory; then with a CPU quota too."""
     place.start_servers('lxcfs', 'ours')
-    (group,), _join = place.containers('cat', 1)
+    (group,), _join = place.containers('cat', 1, memory=256 * host.MIB)
+    (both,), _join = place.containers('both', 1)
     for kind, words in KINDS.items():
-        theirs = cost.measure(place, 'lxcfs', group, FILES, kind == 'own')
+        lxcfs = cost.measure(place, 'lxcfs', group, FILES, kind == 'own')
         ours = cost.measure(place, 'ours', group, FILES, kind == 'own')
-        report.table(f'a warm cat in a container with {words}, one limit in the chain',
-                     ('file', 'requests that cat waits for', '', 'system calls', 'at most', '', 'lxcfs: requests',
-                      'system calls'))
+        quota = cost.measure(place, 'ours', both, FILES, kind == 'own')
+        report.table(f'a warm cat in a container with {words} and a limit of memory',
+                     ('file', 'requests that cat waits for', '', 'system calls', 'at most', '',
+                      'with a CPU quota', 'lxcfs: requests', 'system calls'))
         for file in FILES:
             waited, limit = ours[file].synchronous(), CALLS.get(file)
-            report.row(file, ' '.join(waited), report.judge(len(waited) <= REQUESTS and set(waited) <= {'OPEN', 'READ'}),
-                       ours[file].calls, limit or '', report.judge(ours[file].calls <= limit) if limit else '',
-                       len(theirs[file].synchronous()), theirs[file].calls)
+            few = len(waited) <= REQUESTS and set(waited) <= {'OPEN', 'READ'}
+            report.row(file, ' '.join(waited), report.judge(few), ours[file].calls, limit or '',
+                       report.judge(ours[file].calls <= limit) if limit else '', quota[file].calls,
+                       len(lxcfs[file].synchronous()), lxcfs[file].calls)
             report.detail(f'{file}: ' + ', '.join(f'{n} {name}' for name, n in ours[file].names.most_common()))
     place.stop_servers()
 

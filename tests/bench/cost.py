@@ -19,8 +19,9 @@ OPCODES = {1: 'LOOKUP', 2: 'FORGET', 3: 'GETATTR', 14: 'OPEN', 15: 'READ', 18: '
 ASYNCHRONOUS = ('FORGET', 'RELEASE', 'BATCH_FORGET')
 HEADER = struct.Struct('<IIQQIII')
 WARM, CATS = 5, 9
-# PID TIME name(… = result, or PID TIME <... name resumed>… = result
-LINE = re.compile(r'^(\d+) +(\d+\.\d+) (?:<\.\.\. )?(\w+)(?:\(| resumed>)(.*) = (-?\d+)')
+# PID TIME name(… = result <DURATION>, or PID TIME <... name resumed>… = result <DURATION>
+LINE = re.compile(r'^\d+ +(?P<time>\d+\.\d+) (?P<resumed><\.\.\. )?(?P<name>\w+)(?:\(| resumed>)(?P<text>.*)'
+                  r' = (?P<result>-?\d+).* <(?P<took>\d+\.\d+)>$')
 BYTES = re.compile(r'"((?:\\x[0-9a-f]{2})+)"')
 
 
@@ -42,7 +43,7 @@ class Tracer:
         if not shutil.which('strace'):
             raise Unmeasured('strace is not installed')
         self.log = log
-        self.process = subprocess.Popen(['strace', '-f', '-ttt', '-xx', '-s', '48', '-o', log, '-p', str(pid)],
+        self.process = subprocess.Popen(['strace', '-f', '-ttt', '-T', '-xx', '-s', '48', '-o', log, '-p', str(pid)],
                                         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         first = self.process.stderr.readline()
         if 'attached' not in first:
@@ -70,10 +71,14 @@ def between(log, start, end):
     cost = Cost([], 0, collections.Counter())
     for line in log.splitlines():
         m = LINE.match(line)
-        if m and start <= float(m[2]) <= end:
+        if not m:
+            continue
+        # A call on one line has the time of its begin.
+        ended = float(m['time']) + (0.0 if m['resumed'] else float(m['took']))
+        if start <= ended <= end:
             cost.calls += 1
-            cost.names[m[3]] += 1
-            asked = request(m[3], m[4], int(m[5]))
+            cost.names[m['name']] += 1
+            asked = request(m['name'], m['text'], int(m['result']))
             if asked:
                 cost.requests.append(asked)
     return cost

@@ -135,9 +135,10 @@ class Place:
     def path(self, server, file):
         return f'/proc/{file}' if server == 'kernel' else f'{self.servers[server].bound}/{file}'
 
-    def containers(self, name, count):
-        """Cgroups name0, name1, … with one limit each below an unlimited one; arguments for procread."""
-        groups = [self.top.child(f'{name}{n}', memory=256 * host.MIB, cpus=1.5) for n in range(count)]
+    def containers(self, name, count, **limits):
+        """Limited cgroups name0, name1, … below an unlimited one; the arguments for procread to join them."""
+        limits = limits or {'memory': 256 * host.MIB, 'cpus': 1.5}
+        groups = [self.top.child(f'{name}{n}', **limits) for n in range(count)]
         self._use_disk(groups[0])
         prefixes = sorted(folder[:-1] for folder in groups[0].folders.values())
         return groups, [arg for prefix in prefixes for arg in ('-g', prefix)]
