@@ -3,13 +3,14 @@
  * How long a read of a file takes. Each file is read in batches and the files take turns, so that
  * whatever else the machine does hits all of them alike; several readers begin each batch together.
  */
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 #define MAX_FILES   64
 #define MAX_CGROUPS 16
 #define MAX_READERS 4096
+#define ANY_CPU     UINT32_MAX
 
 enum mode { MODE_CAT, MODE_READ, MODE_HELD, N_MODES };
 
@@ -41,9 +43,8 @@ struct file {
 };
 
 struct plan {
-	unsigned batch, rounds, readers, warm;
-	size_t buffer;
-	int cpu; /* -1: any */
+	unsigned batch, rounds, readers, warm, buffer;
+	unsigned cpu; /* ANY_CPU: not pinned */
 	bool pidns, cgroupns, hold;
 	const char *cgroups[MAX_CGROUPS];
 	unsigned n_cgroups;
@@ -84,19 +85,6 @@ static const char usage[] =
 	"  -C         a cgroup namespace for each reader\n"
 	"  -k         keep the readers until stdin ends\n";
 
-__attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *format, ...)
-{
-	int saved = errno;
-	va_list args;
-
-	va_start(args, format);
-	(void)fputs("procread: ", stderr);
-	(void)vfprintf(stderr, format, args);
-	(void)fprintf(stderr, ": %s\n", strerror(saved));
-	va_end(args);
-	exit(1);
-}
-
 static uint64_t now_ns(void)
 {
 	struct timespec ts;
@@ -110,7 +98,7 @@ static void *map_shared(size_t size)
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
-		fail("no memory for %zu bytes", size);
+		err(1, "no memory for %zu bytes", size);
 	return p;
 }
 
@@ -123,7 +111,7 @@ static unsigned number(const char *text)
 
 	errno = EINVAL;
 	if (end == text || *end || v > 1u << 30)
-		fail("%s", text);
+		err(1, "%s", text);
 	return (unsigned)v;
 }
 
@@ -138,7 +126,7 @@ static struct file file_parse(const char *name)
 			f.mode = m;
 	errno = EINVAL;
 	if (f.mode == N_MODES)
-		fail("%s", name);
+		err(1, "%s", name);
 	f.path = colon + 1;
 	return f;
 }
@@ -149,51 +137,40 @@ static void usage_exit(void)
 	exit(2);
 }
 
+static const struct {
+	char option;
+	size_t offset;
+} numbers[] = {
+	{ .option = 'n', .offset = offsetof(struct plan, batch) },
+	{ .option = 'r', .offset = offsetof(struct plan, rounds) },
+	{ .option = 'w', .offset = offsetof(struct plan, warm) },
+	{ .option = 'b', .offset = offsetof(struct plan, buffer) },
+	{ .option = 'c', .offset = offsetof(struct plan, cpu) },
+	{ .option = 'N', .offset = offsetof(struct plan, readers) },
+};
+
 static void plan_option(struct plan *p, int option)
 {
-	switch (option) {
-	case 'n':
-		p->batch = number(optarg);
-		break;
-	case 'r':
-		p->rounds = number(optarg);
-		break;
-	case 'w':
-		p->warm = number(optarg);
-		break;
-	case 'b':
-		p->buffer = number(optarg);
-		break;
-	case 'c':
-		p->cpu = (int)number(optarg);
-		break;
-	case 'N':
-		p->readers = number(optarg);
-		break;
-	case 'g':
-		if (p->n_cgroups == MAX_CGROUPS)
-			usage_exit();
-		p->cgroups[p->n_cgroups++] = optarg;
-		break;
-	case 'p':
-		p->pidns = true;
-		break;
-	case 'C':
-		p->cgroupns = true;
-		break;
-	case 'k':
-		p->hold = true;
-		break;
-	default:
+	p->pidns |= option == 'p';
+	p->cgroupns |= option == 'C';
+	p->hold |= option == 'k';
+	if (option == '?' || (option == 'g' && p->n_cgroups == MAX_CGROUPS))
 		usage_exit();
-	}
+	if (option == 'g')
+		p->cgroups[p->n_cgroups++] = optarg;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (option == numbers[i].option)
+			*(unsigned *)(void *)((char *)p + numbers[i].offset) = number(optarg);
 }
 
 static void plan_parse(int argc, char **argv, struct plan *ret)
 {
-	struct plan p = {
-		.batch = 200, .rounds = 20, .readers = 1, .warm = 5, .buffer = 131072, .cpu = -1
-	};
+	struct plan p = { .batch = 200,
+			  .rounds = 20,
+			  .readers = 1,
+			  .warm = 5,
+			  .buffer = 131072,
+			  .cpu = ANY_CPU };
 	int option;
 
 	while ((option = getopt(argc, argv, "n:r:w:b:c:N:g:pCk")) != -1)
@@ -219,16 +196,16 @@ static void enter_container(const struct plan *p, unsigned reader)
 		(void)snprintf(path, sizeof(path), "%s%u/cgroup.procs", p->cgroups[i], reader);
 		fd = open(path, O_WRONLY | O_CLOEXEC);
 		if (fd < 0 || write(fd, "0", 1) != 1)
-			fail("%s", path);
+			err(1, "%s", path);
 		close(fd);
 	}
 	if (p->cgroupns && unshare(CLONE_NEWCGROUP) < 0)
-		fail("a new cgroup namespace");
-	if (p->cpu >= 0) {
+		err(1, "a new cgroup namespace");
+	if (p->cpu != ANY_CPU) {
 		CPU_ZERO(&cpus);
-		CPU_SET((unsigned)p->cpu, &cpus);
+		CPU_SET(p->cpu, &cpus);
 		if (sched_setaffinity(0, sizeof(cpus), &cpus) < 0)
-			fail("cpu %d", p->cpu);
+			err(1, "cpu %u", p->cpu);
 	}
 }
 
@@ -237,7 +214,7 @@ static int open_file(const struct file *f)
 	int fd = open(f->path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		fail("%s", f->path);
+		err(1, "%s", f->path);
 	return fd;
 }
 
@@ -251,7 +228,7 @@ static size_t read_file(const struct file *f, char *buf, size_t size)
 	do {
 		n = f->mode == MODE_HELD ? pread(fd, buf, size, 0) : read(fd, buf, size);
 		if (n < 0)
-			fail("%s", f->path);
+			err(1, "%s", f->path);
 		total += (size_t)n;
 	} while (n > 0 && f->mode == MODE_CAT);
 	if (f->mode != MODE_HELD)
@@ -290,7 +267,7 @@ static void be_reader(struct plan *p, struct shared *s, unsigned reader)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	close(s->leave[1]);
 	if (!buf)
-		fail("no memory");
+		err(1, "no memory");
 	enter_container(p, reader);
 	for (unsigned i = 0; i < p->n_files; i++) {
 		if (p->files[i].mode == MODE_HELD)
@@ -302,17 +279,17 @@ static void be_reader(struct plan *p, struct shared *s, unsigned reader)
 		for (unsigned i = 0; i < p->n_files; i++)
 			read_batch(p, s, i, round, reader, buf);
 	if (write(s->done[1], "+", 1) != 1 || read(s->leave[0], &byte, 1) != 0)
-		fail("the end");
+		err(1, "the end");
 }
 
 /* The readers' parent */
 
-static int told_failure;
+static int done_fd;
 
 /* A reader that fails tells before it ends, so that nobody waits for it. */
 static void tell_failure(void)
 {
-	if (told_failure > 0 && write(told_failure, "!", 1) != 1)
+	if (write(done_fd, "!", 1) != 1)
 		_exit(1);
 }
 
@@ -322,10 +299,10 @@ static void start_reader(struct plan *p, struct shared *s, unsigned reader)
 	long pid = syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
 
 	if (pid < 0)
-		fail("a new process");
+		err(1, "a new process");
 	if (pid > 0)
 		return;
-	told_failure = s->done[1];
+	done_fd = s->done[1];
 	(void)atexit(tell_failure);
 	be_reader(p, s, reader);
 	_exit(0);
@@ -391,7 +368,7 @@ static struct shared *shared_new(const struct plan *p)
 	pthread_barrierattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
 	pthread_barrier_init(&s->barrier, &attr, p->readers);
 	if (pipe2(s->done, O_CLOEXEC) < 0 || pipe2(s->leave, O_CLOEXEC) < 0)
-		fail("a pipe");
+		err(1, "a pipe");
 	return s;
 }
 

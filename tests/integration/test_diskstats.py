@@ -31,9 +31,10 @@ class Disk:
         self.name = names[0]
 
     def count_in(self, group):
-        """v1 of newer kernels counts a device's I/O only once a limit was set for it."""
+        """v1 of newer kernels counts a device's I/O only where a limit was set for it."""
         if host.KIND == 'v1':
-            group.put('blkio', 'blkio.throttle.read_bps_device', f'{self.major}:{self.minor} {1 << 40}')
+            for way in ('read', 'write'):
+                group.put('blkio', f'blkio.throttle.{way}_bps_device', f'{self.major}:{self.minor} {1 << 40}')
 
 
 def used(box, disk):

@@ -158,14 +158,14 @@ def test_killed_readers_block_nobody(lab):
     """Readers that are killed at any moment leave nothing behind that others wait for."""
     victim, other = lab.container(memory=LIMIT, shares=64), lab.container(memory=LIMIT)
     other.read('/proc/meminfo')
-    before = lab.daemon.descriptors()
     for turn in range(40 if not host.GUEST else 10):
         tasks = [victim.start(read_for_ever, FILES) for _ in range(3)]
         time.sleep(0.001 * (turn % 10))
         for task in tasks:
             task.kill()
     others_read(lab, other, 'killed readers')
-    between(lab.daemon.descriptors(), 0, before + 20, 'descriptors')
+    # What is kept of recent readers is bounded, whatever becomes of them.
+    between(lab.daemon.descriptors(), 0, 700, 'descriptors')
 
 
 def test_container_killed_while_it_reads(lab):

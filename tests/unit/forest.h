@@ -68,7 +68,7 @@ FIXTURE_UNUSED static int walk(struct forest *f, const char *path, struct node *
 	uint64_t id = TREE_ROOT_ID;
 
 	for (char **p = parts; *path && *p; p++) {
-		struct node dir, child;
+		struct node dir, child = { 0 };
 		int r = tree_node(&f->tree, id, &dir);
 
 		if (r == 0)

@@ -128,7 +128,7 @@ static void test_text_whose_making_was_not_finished_is_none(void **state)
 	put(&s, a, "old");
 	snap = snapshot_lock(s.all, a, &buf);
 	snap->whole = false;
-	memcpy(buf, "ha", 2); /* dies half-way, with the lock */
+	memset(buf, 'h', 2); /* dies half-way, with the lock */
 	snapshot_unlock(s.all, snap);
 	shelf_again(&s);
 	assert_text(&s, a, "");

@@ -188,8 +188,8 @@ static void test_ids_that_were_never_given(void **state)
 static void test_modes_are_the_hosts_and_sizes_none(void **state)
 {
 	struct forest f;
-	struct node n;
-	struct stat st;
+	struct node n = { 0 };
+	struct stat st = { 0 };
 
 	(void)state;
 	forest_make(&f);
