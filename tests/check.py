@@ -3,7 +3,8 @@
 """Run every test there is, each where it belongs, and close with one line that sums them up.
 
 check.py BUILD: lint, unit tests with sanitizers (in BUILD-sanitize), integration tests on this
-host and in a guest with cgroup v2 alone, 8 CPUs and a disk for swap."""
+host (also of the daemons in BUILD-sanitize and BUILD-thread, built with sanitizers) and in a guest
+with cgroup v2 alone, 8 CPUs and a disk for swap."""
 import os
 import pathlib
 import re
@@ -18,12 +19,12 @@ CLOSING = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 MUST_RUN = os.environ.get("MUST_RUN", "")
 
 
-def build(folder, *options):
+def build(folder, *options, target=None):
     """Configure (again) and compile, warnings being errors."""
     configured = (folder / "build.ninja").exists()
     verb = ["configure", folder] if configured else ["setup", folder, "--prefix=/usr"]
     subprocess.run(["meson", *verb, "-Dwerror=true", *options], cwd=ROOT, check=True)
-    subprocess.run(["meson", "compile", "-C", folder], check=True)
+    subprocess.run(["meson", "compile", "-C", folder, *([target] if target else [])], check=True)
 
 
 def meson_suite(folder, suite):
@@ -79,9 +80,13 @@ def settled(counts, status):
 def main():
     plain = pathlib.Path(sys.argv[1]).resolve()
     sanitized = plain.with_name(plain.name + "-sanitize")
+    threaded = plain.with_name(plain.name + "-thread")
     guest = [*GUEST, "env", f"MUST_RUN={MUST_RUN}"]
+    os.environ["LXCFS_CLONE_ASAN_BUILD"] = str(sanitized)
+    os.environ["LXCFS_CLONE_TSAN_BUILD"] = str(threaded)
     build(plain)
     build(sanitized, "-Db_sanitize=address,undefined", "-Db_lundef=false")
+    build(threaded, "-Db_sanitize=thread", "-Db_lundef=false", target="lxcfs-clone")
     stages = [
         ("lint", lambda: meson_suite(plain, "lint")),
         ("unit, sanitized", lambda: meson_suite(sanitized, "unit")),

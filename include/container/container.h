@@ -45,8 +45,11 @@ struct container_table *container_table_free(struct container_table *table);
 int container_lookup(struct container_table *table, pid_t pid, struct container **ret);
 void container_put(struct container_table *table, struct container *ct);
 
-/* Its cgroup turned out to be gone (-ENODEV): the next lookup makes a new one. */
-void container_drop(struct container_table *table, struct container *ct);
+/*
+ * The next lookup makes a new one, since a cgroup of this one turned out to be gone (-ENODEV). With
+ * @gone the container is no more, and neither are its counters.
+ */
+void container_drop(struct container_table *table, struct container *ct, bool gone);
 
 /* @pid is in our own pid namespace and cgroup namespace: a process of the host. */
 bool container_is_host_process(const struct container_table *table, pid_t pid);

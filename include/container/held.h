@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /* What is kept open of a container that is read now and then: its cgroups and its namespace. */
-#include <stdbool.h>
-
 #include "cgroup/node.h"
 
 struct held {
@@ -19,7 +17,8 @@ struct held {
  */
 int held_open(struct cg_tree *tree, const struct cg_layout *layout, const char *roots,
 	      struct held *ret);
-/* The cgroup of held.tasks is still there; opens nothing that it keeps. */
-bool held_exists(struct cg_tree *tree, const struct cg_layout *layout, const char *roots);
+/* Opens what held.tasks would be, alone. 0 with a reference (NULL: the root), -ENOENT or -errno. */
+int held_open_tasks(struct cg_tree *tree, const struct cg_layout *layout, const char *roots,
+		    struct cg_node **ret);
 
 void held_clear(struct held *held);

@@ -7,6 +7,7 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,9 +31,8 @@ struct cpu_state {
 struct cputime_state {
 	uint64_t sampled_ns; /* boottime; 0: never */
 	uint64_t raw_user, raw_nice, raw_system, raw_throttled;
-	uint64_t steal_due;      /* throttled time not yet shown */
-	uint64_t shown_ticks[5]; /* what the cpu line said last: user nice system idle steal */
-	struct cpu_state cpu[];  /* by cpu number, n_cpus of the table */
+	uint64_t steal_due;     /* throttled time not yet shown */
+	struct cpu_state cpu[]; /* by cpu number, n_cpus of the table */
 };
 
 struct load_state {
@@ -60,8 +60,11 @@ unsigned state_table_cpus(const struct state_table *table);
  */
 struct state *state_get(struct state_table *table, struct state_id id);
 
-/* The container is gone: when the last who got the slot drops it, it is free. */
-void state_drop(struct state_table *table, struct state *state);
+/*
+ * Given back. @gone: the container is no more, so that the slot is free with the last who has it;
+ * else the counters wait for its return.
+ */
+void state_drop(struct state_table *table, struct state *state, bool gone);
 
 /* Guards everything below. */
 pthread_mutex_t *state_lock(struct state *state);

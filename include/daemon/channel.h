@@ -26,7 +26,8 @@ struct channel *channel_free(struct channel *channel);
  * first the request that a former process left in that slot, then what the kernel gives.
  *
  * One thread at a time waits for requests: with more, the kernel wakes them in turns, which costs
- * more than what is to be done. A thread that has something slow to do steps aside for another.
+ * more than what is to be done. A thread that has something slow to do steps aside for another,
+ * and one that finds requests queued up calls another to help.
  */
 enum channel_end channel_serve(struct channel *channel, unsigned thread);
 

@@ -13,8 +13,11 @@
  */
 bool mount_prepare(const struct host *host, const char *mountpoint, int *ret_lock, GError **error);
 
+/* Gives the mount point up; the lock's file is removed. */
+void mount_unlock(const char *mountpoint, int *lock);
+
 /* Open /dev/fuse and mount it at @mountpoint, with @options (",…" or "") for the kernel. */
 bool mount_fuse(const char *mountpoint, const char *options, int *ret_fd, GError **error);
 
-/* Detach what we mounted; containers that have files of it bound keep those. */
+/* Detach what we mounted. Files of it that are bound into containers stay until our end. */
 void mount_detach(const char *mountpoint);

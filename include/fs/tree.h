@@ -50,7 +50,11 @@ int tree_node(const struct tree *tree, uint64_t id, struct node *ret);
 int tree_lookup(const struct tree *tree, const struct node *parent, const char *name,
 		struct node *ret);
 
-/* Mode, links and times: those of the host's file, if there is one. Size 0. 0 or -errno. */
+/*
+ * Mode, links and times: those of the host's file, if there is one. The size is whole pages, at
+ * least what the host's file has, as sysfs gives it. With 0, as procfs has it, Linux 6.5 and later
+ * take sendfile(2) from a file of FUSE for finished at once (busybox's cat uses it). 0 or -errno.
+ */
 int tree_stat(const struct tree *tree, const struct node *node, struct stat *ret);
 
 /*

@@ -20,10 +20,8 @@ struct cputime_input {
 	unsigned n_per_cpu;
 	uint64_t throttled_ns;
 	uint64_t period_ns; /* of the quota; 0: none */
-	uint64_t ns_per_tick;
 };
 
-/* In the order of struct cputime_state.shown_ticks. */
 enum cputime_field {
 	CPUTIME_USER,
 	CPUTIME_NICE,
@@ -34,15 +32,14 @@ enum cputime_field {
 };
 
 /*
- * Bring @st up to in->now_ns. Afterwards no counter of any cpu, and no sum over the visible cpus,
- * is less than it was, whatever became of quota and cpuset:
+ * Bring @st up to in->now_ns. Afterwards no counter of any cpu is less than it was, whatever
+ * became of quota and cpuset:
  *
  * - A visible cpu's counters grow by the time that passed; time used beyond that (accounted in
  *   ticks, or in a burst) is allowed, and held against its idle time of the next moments.
  * - What ran on cpus that are not visible is folded into those that are.
  * - A cpu that was not visible before begins with what it had (at first 0) and counts from now on.
- * - When the visible cpus' sum would fall because one vanished, the first one takes over what is
- *   missing.
+ * - One that is no longer visible keeps what it had. A sum over all cpus, visible or not, never falls.
  */
 void cputime_advance(struct cputime_state *st, const struct cputime_input *in);
 

@@ -15,6 +15,13 @@ struct stat_input {
 void stat_render(const struct stat_input *in, struct text *out);
 
 /*
+ * What /proc/stat shows as idle, in ticks, where nobody accounts the container's CPU time: that of
+ * the host's lines. 0, -ENODEV or -errno.
+ */
+struct request;
+int stat_host_idle(const struct request *req, uint64_t *ret);
+
+/*
  * Where nobody accounts the container's CPU time: the host's lines of the cpus it sees, and the
  * sum of those.
  */

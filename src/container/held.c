@@ -52,14 +52,23 @@ int held_open(struct cg_tree *tree, const struct cg_layout *layout, const char *
 	return 0;
 }
 
-bool held_exists(struct cg_tree *tree, const struct cg_layout *layout, const char *roots)
+int held_open_tasks(struct cg_tree *tree, const struct cg_layout *layout, const char *roots,
+		    struct cg_node **ret)
 {
-	struct held h;
+	struct cg_place places[CG_MAX_HIERARCHIES];
 
-	if (held_open(tree, layout, roots, &h) < 0)
-		return false;
-	held_clear(&h);
-	return true;
+	*ret = NULL;
+	cg_places_parse(layout, roots, places);
+	for (size_t i = 0; i < G_N_ELEMENTS(order) && !*ret; i++) {
+		int hierarchy = layout->controllers[order[i]], r;
+
+		if (hierarchy < 0 || !places[hierarchy].path)
+			continue;
+		r = cg_tree_get(tree, (size_t)hierarchy, places[hierarchy], ret);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 void held_clear(struct held *held)

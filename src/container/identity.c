@@ -261,7 +261,8 @@ int identity_resolve(const struct identity_source *src, pid_t pid, enum identity
 
 		r = init ? set_init(src, init, &id) : 0;
 		if (r == 0)
-			r = resolve_cgroupns(src, pid, &id);
+			/* init is where it was started; a reader may have been moved out. */
+			r = resolve_cgroupns(src, init ? init : pid, &id);
 	} else if (r == 0 && ns_ino) {
 		r = resolve_pidns(src, own, &id);
 	} else if (r == 0) {

@@ -9,18 +9,9 @@
 
 int container_tasks(struct container_table *t, struct container *ct, struct cg_node **ret)
 {
-	struct held h;
-	int r;
-
 	if (table_hot_tasks(t, ct, ret))
 		return 0;
-	r = held_open(table_tree(t), table_source(t)->layout, ct->roots, &h);
-	if (r < 0)
-		return r;
-	*ret = h.tasks;
-	h.tasks = NULL;
-	held_clear(&h);
-	return 0;
+	return held_open_tasks(table_tree(t), table_source(t)->layout, ct->roots, ret);
 }
 
 static bool init_is_dead(const struct container *ct)
@@ -33,8 +24,14 @@ static bool init_is_dead(const struct container *ct)
 /* For those without an init to watch. */
 static bool cgroup_is_gone(const struct container_table *t, const struct container *ct)
 {
-	return ct->init_pidfd < 0 &&
-	       !held_exists(table_tree(t), table_source(t)->layout, ct->roots);
+	struct cg_node *tasks;
+
+	if (ct->init_pidfd >= 0)
+		return false;
+	if (held_open_tasks(table_tree(t), table_source(t)->layout, ct->roots, &tasks) < 0)
+		return true;
+	cg_node_unref(tasks);
+	return false;
 }
 
 static bool is_one_of(const struct epoll_event *events, int n, pid_t init)
@@ -57,7 +54,7 @@ void container_table_reap(struct container_table *t)
 
 		for (size_t i = 0; i < n; i++) {
 			if (is_one_of(events, n_events, list[i]->init) && init_is_dead(list[i]))
-				container_drop(t, list[i]);
+				container_drop(t, list[i], true);
 			container_put(t, list[i]);
 		}
 	}
@@ -70,7 +67,7 @@ void container_table_sweep(struct container_table *t, uint64_t idle_ms)
 
 	for (size_t i = 0; i < n; i++) {
 		if (cgroup_is_gone(t, list[i]))
-			container_drop(t, list[i]);
+			container_drop(t, list[i], true);
 		container_put(t, list[i]);
 	}
 	table_cool_down(t, 0, idle_ms);

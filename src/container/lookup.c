@@ -49,7 +49,7 @@ static int make_key(struct container_table *t, pid_t pid, struct container_key *
 	return 0;
 }
 
-static int find(struct container_table *t, pid_t pid, struct container **ret)
+static int find(struct container_table *t, pid_t pid, bool again, struct container **ret)
 {
 	struct container_key key;
 	const char *own;
@@ -63,7 +63,7 @@ static int find(struct container_table *t, pid_t pid, struct container **ret)
 			return 0;
 		/* That it was with its init lately is no help: the container is not known now. */
 		readers_unsettle(table_readers(t), pid);
-		return find(t, pid, ret);
+		return again ? -EAGAIN : find(t, pid, true, ret);
 	}
 	if (key.kind == IDENTITY_PIDNS && *ret) {
 		readers_settle(table_readers(t), pid);
@@ -80,7 +80,7 @@ static int find(struct container_table *t, pid_t pid, struct container **ret)
 
 int container_lookup(struct container_table *t, pid_t pid, struct container **ret)
 {
-	int r = pid > 0 ? find(t, pid, ret) : CONTAINER_E_HOST;
+	int r = pid > 0 ? find(t, pid, false, ret) : CONTAINER_E_HOST;
 
 	return r == -ESRCH || r == -ENOENT || r == -ENODEV ? CONTAINER_E_HOST : r;
 }

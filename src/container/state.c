@@ -19,6 +19,7 @@ struct slot {
 /* This process's hold on a slot. */
 struct state {
 	unsigned users; /* guarded by the table's lock */
+	bool gone;      /* likewise */
 	pthread_mutex_t lock;
 	struct slot *slot;
 };
@@ -123,12 +124,45 @@ static bool in_memory(const struct state_table *t, const struct slot *s)
 	       (const char *)s < t->slots + t->n_slots * t->slot_size;
 }
 
+static void free_slot(struct state_table *t, struct slot *s)
+{
+	g_hash_table_remove(t->slots_by_id, &s->id);
+	if (in_memory(t, s)) {
+		atomic_store(&s->used, 0);
+		g_queue_push_head(&t->free, s);
+	} else {
+		g_free(s);
+	}
+}
+
+/* Those of containers that nobody has seen in this process's time: dead, or never read again. */
+static void reclaim(struct state_table *t)
+{
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, t->slots_by_id);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct slot *s = value;
+
+		if (g_hash_table_contains(t->states, s))
+			continue;
+		g_hash_table_iter_remove(&iter);
+		atomic_store(&s->used, 0);
+		g_queue_push_head(&t->free, s);
+	}
+}
+
 static struct slot *take_slot(struct state_table *t, const struct state_id *id)
 {
 	struct slot *s = g_queue_pop_head(&t->free);
 
 	if (!s && t->header->high < t->n_slots)
 		s = slot_at(t, t->header->high++);
+	if (!s) {
+		reclaim(t);
+		s = g_queue_pop_head(&t->free);
+	}
 	if (!s)
 		s = g_malloc(t->slot_size);
 	memset(s, 0, t->slot_size);
@@ -161,22 +195,19 @@ struct state *state_get(struct state_table *t, struct state_id id)
 	return state;
 }
 
-void state_drop(struct state_table *t, struct state *state)
+void state_drop(struct state_table *t, struct state *state, bool gone)
 {
 	struct slot *s = state->slot;
 
 	pthread_mutex_lock(&t->lock);
+	state->gone |= gone;
 	if (--state->users == 0) {
-		g_hash_table_remove(t->slots_by_id, &s->id);
+		gone = state->gone;
 		g_hash_table_remove(t->states, s);
 		pthread_mutex_destroy(&state->lock);
 		g_free(state);
-		if (in_memory(t, s)) {
-			atomic_store(&s->used, 0);
-			g_queue_push_head(&t->free, s);
-		} else {
-			g_free(s);
-		}
+		if (gone || !in_memory(t, s))
+			free_slot(t, s);
 	}
 	pthread_mutex_unlock(&t->lock);
 }

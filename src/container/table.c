@@ -18,6 +18,7 @@ struct record {
 	struct container_key key;
 	unsigned users;   /* guarded by the table's lock, as the rest */
 	bool hot;         /* .ct.held is open */
+	bool gone;        /* for good, not only to be looked up anew */
 	bool dropped;     /* no longer in the table: freed with the last user */
 	uint64_t used_ms; /* coarse clock */
 	GList link;       /* in table.hot */
@@ -75,7 +76,7 @@ static void record_free(struct container_table *t, struct record *rec)
 {
 	held_clear(&rec->ct.held);
 	if (rec->ct.state)
-		state_drop(t->states, rec->ct.state);
+		state_drop(t->states, rec->ct.state, rec->gone);
 	fd_close(&rec->ct.init_pidfd);
 	g_free(rec->ct.roots);
 	g_free((char *)(uintptr_t)rec->key.text);
@@ -306,10 +307,13 @@ void container_put(struct container_table *t, struct container *ct)
 		record_free(t, rec);
 }
 
-void container_drop(struct container_table *t, struct container *ct)
+void container_drop(struct container_table *t, struct container *ct, bool gone)
 {
+	struct record *rec = (struct record *)ct;
+
 	pthread_mutex_lock(&t->lock);
-	(void)record_remove(t, (struct record *)ct); /* its user, the caller, frees it */
+	rec->gone |= gone;
+	(void)record_remove(t, rec); /* its user, the caller, frees it */
 	pthread_mutex_unlock(&t->lock);
 }
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <glib.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -14,8 +15,15 @@
 #include "daemon/handshake.h"
 #include "util/log.h"
 
-/* This thread has left its place to another one, or has none yet. */
-static _Thread_local bool is_aside;
+/* A leader asks this often whether there is more to do than it can. */
+#define ASK_EVERY 32
+
+/* What a thread is for at the moment. */
+static _Thread_local enum role {
+	STANDS_BY,
+	LEADS,   /* waits for requests */
+	ASSISTS, /* takes what has queued up, until the queue is empty */
+} role;
 
 /* A request that so many workers died of is answered with EIO. */
 #define MAX_ATTEMPTS 3
@@ -26,8 +34,9 @@ struct channel {
 	struct fuse_session *session;
 	atomic_bool stop;
 	pthread_mutex_t lock;
-	pthread_cond_t vacant; /* there is nobody who waits for requests */
-	bool taken;            /* there is one; guarded by .lock */
+	pthread_cond_t vacant; /* there is something to do for one who stands by */
+	bool taken;            /* somebody leads; guarded by .lock, as the next */
+	bool crowded;          /* the leader calls for an assistant */
 	bool replaying;        /* libfuse's answers go to .reply, not to the kernel */
 	char reply[256];
 	size_t reply_len;
@@ -163,28 +172,51 @@ static void process_left(struct channel *ch, struct journal_slot *slot)
 	atomic_store(&slot->attempts, 0);
 }
 
+static bool is_crowded(const struct channel *ch)
+{
+	struct pollfd p = { .fd = ch->fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+static void call_assistant(struct channel *ch)
+{
+	pthread_mutex_lock(&ch->lock);
+	ch->crowded = true;
+	pthread_cond_signal(&ch->vacant);
+	pthread_mutex_unlock(&ch->lock);
+}
+
 void channel_step_aside(void *channel)
 {
 	struct channel *ch = channel;
+	bool led = role == LEADS;
 
-	if (is_aside)
+	role = STANDS_BY;
+	if (!led)
 		return;
-	is_aside = true;
 	pthread_mutex_lock(&ch->lock);
 	ch->taken = false;
 	pthread_cond_signal(&ch->vacant);
 	pthread_mutex_unlock(&ch->lock);
 }
 
-/* Returns false when it is time to stop. */
+/* Returns when there is something to do: true, or false when it is time to stop. */
 static bool take_place(struct channel *ch)
 {
-	if (is_aside) {
+	static _Thread_local unsigned served;
+
+	if (role == ASSISTS && !is_crowded(ch))
+		role = STANDS_BY;
+	if (role == LEADS && ++served % ASK_EVERY == 0 && is_crowded(ch))
+		call_assistant(ch);
+	if (role == STANDS_BY) {
 		pthread_mutex_lock(&ch->lock);
-		while (ch->taken && !atomic_load(&ch->stop))
+		while (ch->taken && !ch->crowded && !atomic_load(&ch->stop))
 			pthread_cond_wait(&ch->vacant, &ch->lock);
+		role = ch->taken ? ASSISTS : LEADS;
 		ch->taken = true;
-		is_aside = false;
+		ch->crowded = false;
 		pthread_mutex_unlock(&ch->lock);
 	}
 	return !atomic_load(&ch->stop);
@@ -194,7 +226,7 @@ enum channel_end channel_serve(struct channel *ch, unsigned thread)
 {
 	struct journal_slot *slot = &ch->shared->journal[thread];
 
-	is_aside = true;
+	role = STANDS_BY;
 	process_left(ch, slot);
 	while (take_place(ch)) {
 		ssize_t n = read(ch->fd, slot->request, sizeof(slot->request));

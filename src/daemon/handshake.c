@@ -10,8 +10,15 @@
 /* Mounting has queued the request already. */
 #define INIT_TIMEOUT_MS 5000
 
-/* Reads of up to 1 MiB come as one request. */
-#define MAX_PAGES 256
+/*
+ * How much of a file one request may ask for: what its biggest text has (cpuinfo, 1.5 KiB a cpu), so
+ * that it comes in one, but no more: the kernel pins a reader's whole buffer, 128 KiB for cat,
+ * which costs more than all that we do. From 16 KiB to the kernel's own limit of 1 MiB.
+ */
+static uint16_t max_pages(unsigned n_cpus)
+{
+	return (uint16_t)CLAMP(3 + n_cpus / 2, 4, 256);
+}
 
 /* The newest minor version whose structures we know. */
 #define MINOR 38
@@ -75,7 +82,7 @@ bool handshake_answer(int fd, struct shared_header *h, GError **error)
 		.congestion_threshold = 48,
 		.max_write = SHARED_MAX_WRITE,
 		.time_gran = 1,
-		.max_pages = MAX_PAGES,
+		.max_pages = max_pages(h->n_cpus),
 	};
 	memcpy(h->init_in, buf, (size_t)n);
 	memcpy(h->init_out, &reply.out, sizeof(reply.out));

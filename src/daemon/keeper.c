@@ -28,7 +28,7 @@
 
 /* Workers that die younger than this are started again with a pause in between. */
 #define YOUNG_MS 1000u
-#define PAUSE_MS 100u
+#define PAUSE_MS 100
 
 /* How long a worker may take to finish what it has in hand. */
 #define STOP_TIMEOUT_MS 2000
@@ -154,12 +154,11 @@ static void say_why(pid_t pid, int status)
 }
 
 /* The worker died. Returns false when there is nothing left to serve. */
-static bool replace_worker(struct keeper *k)
+static bool bury_worker(struct keeper *k)
 {
 	pid_t pid = k->worker;
 	bool young = sys_coarse_ms() - k->started_ms < YOUNG_MS;
 	int status = end_worker(k, 0);
-	g_autoptr(GError) error = NULL;
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_UNMOUNTED) {
 		log_info("%s is mounted nowhere any more", k->config->mountpoint);
@@ -168,15 +167,15 @@ static bool replace_worker(struct keeper *k)
 	say_why(pid, status);
 	if (young)
 		g_usleep(PAUSE_MS * 1000);
-	while (!start_worker(k, &error)) {
-		struct pollfd p = { .fd = k->signals, .events = POLLIN };
-
-		log_error("%s", error->message);
-		g_clear_error(&error);
-		if (poll(&p, 1, PAUSE_MS) == 1)
-			return true; /* asked to stop: the loop will see it */
-	}
 	return true;
+}
+
+/* A signal that asks us to stop has come. */
+static bool asked_to_stop(struct keeper *k)
+{
+	struct signalfd_siginfo si;
+
+	return read(k->signals, &si, sizeof(si)) == sizeof(si) && si.ssi_signo != SIGHUP;
 }
 
 /* Until asked to stop (true), or until there is nothing left to serve (false). */
@@ -187,18 +186,17 @@ static bool watch(struct keeper *k)
 			{ .fd = k->signals, .events = POLLIN },
 			{ .fd = k->pidfd, .events = POLLIN },
 		};
+		g_autoptr(GError) error = NULL;
 
-		if (poll(p, G_N_ELEMENTS(p), -1) < 0 && errno != EINTR)
+		/* Without a worker (it could not be started) only a moment. */
+		if (poll(p, G_N_ELEMENTS(p), k->worker ? -1 : PAUSE_MS) < 0 && errno != EINTR)
 			return false;
-		if (p[0].revents) {
-			struct signalfd_siginfo si;
-
-			if (read(k->signals, &si, sizeof(si)) == sizeof(si) &&
-			    si.ssi_signo != SIGHUP)
-				return true;
-		}
-		if (p[1].revents && !replace_worker(k))
+		if (p[0].revents && asked_to_stop(k))
+			return true;
+		if (p[1].revents && !bury_worker(k))
 			return false;
+		if (!k->worker && !start_worker(k, &error))
+			log_error("%s", error->message);
 	}
 }
 
@@ -262,7 +260,7 @@ static void tear_down(struct keeper *k)
 	fd_close(&k->executable);
 	fd_close(&k->signals);
 	shared_clear(&k->shared);
-	fd_close(&k->lock);
+	mount_unlock(k->config->mountpoint, &k->lock);
 }
 
 bool keeper_run(const struct config *config, char **argv, GError **error)

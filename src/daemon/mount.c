@@ -30,12 +30,18 @@ G_GNUC_PRINTF(3, 4) static bool fail(GError **error, int err, const char *format
 }
 
 /* One instance a mount point: the lock's name is the mount point's. */
-static bool take_lock(const char *mountpoint, int *ret, GError **error)
+static char *lock_path(const char *mountpoint)
 {
 	g_autofree char *name = g_uri_escape_string(mountpoint, NULL, FALSE);
 	g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, mountpoint, -1);
-	g_autofree char *path = strlen(name) < 200 ? g_strdup_printf(RUN_DIR "/%s.lock", name)
-						   : g_strdup_printf(RUN_DIR "/%s.lock", sum);
+
+	return g_strdup_printf(RUN_DIR "/%s.lock", strlen(name) < 200 ? name : sum);
+}
+
+static bool take_lock(const char *mountpoint, int *ret, GError **error)
+{
+	g_autofree char *path = lock_path(mountpoint);
+	struct stat st;
 	AUTO_FD int fd = -1;
 
 	if (g_mkdir_with_parents(RUN_DIR, 0755) < 0)
@@ -50,8 +56,20 @@ static bool take_lock(const char *mountpoint, int *ret, GError **error)
 			    "another lxcfs-clone serves %s already", mountpoint);
 		return false;
 	}
+	/* Taken from under us: who had it removed it before letting go. */
+	if (fstat(fd, &st) < 0 || st.st_nlink == 0)
+		return take_lock(mountpoint, ret, error);
 	*ret = fd_steal(&fd);
 	return true;
+}
+
+void mount_unlock(const char *mountpoint, int *lock)
+{
+	g_autofree char *path = lock_path(mountpoint);
+
+	if (*lock >= 0)
+		(void)unlink(path);
+	fd_close(lock);
 }
 
 /* Whether the topmost mount at @mountpoint is of an lxcfs-clone (by the last such line). */

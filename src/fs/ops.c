@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#define FUSE_USE_VERSION 312
+#define FUSE_USE_VERSION 314
 #include "fs/ops.h"
 
 #include <errno.h>
@@ -116,8 +116,9 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	/* The page cache is by inode: readers of different containers would share it. */
 	fi->direct_io = 1;
 	fi->noflush = 1;
-	if (fuse_reply_open(req, fi) == -ENOENT)
-		snapshot_close(fs->snapshots, fi->fh); /* interrupted: there will be no RELEASE */
+	/* Interrupted, there will be no RELEASE; asked again, it may have been answered before. */
+	if (fuse_reply_open(req, fi) == -ENOENT && !current_again)
+		snapshot_close(fs->snapshots, fi->fh);
 }
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -168,10 +169,19 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		    struct fuse_file_info *fi)
 {
 	struct snapshots *all = fs_of(req)->snapshots;
+	struct snapshot *s;
 	char *text;
-	struct snapshot *s = snapshot_lock(all, fi->fh, &text);
 	int r = 0;
 
+	/*
+	 * Only read(2) and its like name an owner. What doesn't is to fill the page cache, which
+	 * all containers share: for sendfile(2), say, whose callers then fall back to read(2).
+	 */
+	if (!fi->lock_owner) {
+		fuse_reply_err(req, EINVAL);
+		return;
+	}
+	s = snapshot_lock(all, fi->fh, &text);
 	if (!s) {
 		read_without_snapshot(req, ino, size, off);
 		return;

@@ -22,6 +22,7 @@ static int render_host(const struct renderer *r, const struct node *node, struct
 
 	if (!node->in_tree)
 		return take(host_read(r->host, node->file->host, out->buf, out->size), out);
+	host_slow(r->host); /* a file of cpufreq, say, asks another cpu */
 	ret = take(fd_read_at(host_sys_dir(r->host), node->path, out->buf, out->size), out);
 	if (ret == -ENOENT && node->file && node->file->absent) {
 		text_str(out, node->file->absent);
@@ -59,7 +60,7 @@ int render(const struct renderer *r, const struct node *node, pid_t reader, stru
 		out->overflow = false;
 		ret = generate(node, &req, out);
 		if (ret == -ENODEV || ret == -ENOENT)
-			container_drop(r->containers, req.ct);
+			container_drop(r->containers, req.ct, false);
 		container_put(r->containers, req.ct);
 		if (ret == VIEW_E_PASSTHROUGH)
 			break;

@@ -4,6 +4,10 @@
 #include <glib.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
+
+/* Slots whose memory is kept when they are free; the others were for a rush. */
+#define KEPT 128
 
 /* Of this process alone. */
 struct local {
@@ -69,6 +73,11 @@ static struct local *local_of(const struct snapshots *all, const struct snapshot
 	return &all->local[s - all->slots];
 }
 
+static char *text_of(const struct snapshots *all, const struct snapshot *s)
+{
+	return all->texts + (size_t)(s - all->slots) * all->text_size;
+}
+
 static uint64_t handle_of(const struct snapshots *all, const struct snapshot *s)
 {
 	return (uint64_t)(s - all->slots + 1) << 32 | s->generation;
@@ -125,6 +134,8 @@ void snapshot_close(struct snapshots *all, uint64_t handle)
 	if (s->owner && s->generation == (uint32_t)handle) {
 		s->owner = 0;
 		s->generation++;
+		if (s - all->slots >= KEPT)
+			(void)madvise(text_of(all, s), all->text_size, MADV_REMOVE);
 		g_queue_unlink(&all->used, &local_of(all, s)->link);
 		g_queue_push_head_link(&all->free, &local_of(all, s)->link);
 	}
@@ -152,7 +163,7 @@ struct snapshot *snapshot_lock(struct snapshots *all, uint64_t handle, char **re
 	}
 	if (s->made_for != s->generation)
 		s->whole = false;
-	*ret_text = all->texts + (size_t)(s - all->slots) * all->text_size;
+	*ret_text = text_of(all, s);
 	return s;
 }
 

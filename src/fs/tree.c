@@ -15,6 +15,8 @@
 /* Low half of a node id: rows from 1 on (FUSE's root is 1), names of host's trees from here. */
 #define FIRST_NAME (UINT32_C(1) << 16)
 
+#define PAGE 4096
+
 /* What the names at the top of a host's tree have as their directory: the row's number, marked. */
 #define ROW (UINT32_C(1) << 31)
 
@@ -231,6 +233,18 @@ int tree_lookup(const struct tree *t, const struct node *parent, const char *nam
 	return ret->kind == NODE_VFILE || ret->kind == NODE_HOST_DIR ? host_stat(t, ret, &st) : 0;
 }
 
+/* With room for a few cpus or disks more: the kernel keeps the answer for long. */
+static off_t size_of(const struct tree *t, const struct node *n, const struct stat *st)
+{
+	AUTO_HOST_TEXT struct host_text *text = NULL;
+	size_t len;
+
+	if (n->in_tree)
+		return MAX(st->st_size, PAGE);
+	len = host_text_make(t->host, n->file->host, &text) < 0 ? 0 : text->len;
+	return (off_t)((len + len / 4) / PAGE + 1) * PAGE;
+}
+
 int tree_stat(const struct tree *t, const struct node *n, struct stat *ret)
 {
 	struct stat st;
@@ -249,6 +263,10 @@ int tree_stat(const struct tree *t, const struct node *n, struct stat *ret)
 	ret->st_mode = st.st_mode;
 	ret->st_nlink = S_ISDIR(st.st_mode) ? 2 : 1;
 	ret->st_atim = st.st_atim;
+	if (S_ISREG(st.st_mode)) {
+		ret->st_size = size_of(t, n, &st);
+		ret->st_blocks = ret->st_size / 512; /* else cp takes it for a hole */
+	}
 	ret->st_mtim = st.st_mtim;
 	ret->st_ctim = st.st_ctim;
 	return 0;

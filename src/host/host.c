@@ -12,6 +12,9 @@
 #include "util/fd.h"
 #include "util/sys.h"
 
+/* A text that one reader is making anew is given to others for as much longer. */
+#define LATE_MS 500u
+
 struct cache {
 	pthread_mutex_t lock; /* guards text and made_ms; never held while the kernel is asked */
 	pthread_mutex_t making;
@@ -43,9 +46,6 @@ static const struct {
 	[HOST_OVERCOMMIT_RATIO] = { .whole = true, .path = "sys/vm/overcommit_ratio" },
 	[HOST_OVERCOMMIT_KBYTES] = { .whole = true, .path = "sys/vm/overcommit_kbytes" },
 	[HOST_CPU_ONLINE] = { .in_sys = true, .whole = true, .path = "devices/system/cpu/online" },
-	[HOST_NODE_ONLINE] = { .in_sys = true,
-			       .whole = true,
-			       .path = "devices/system/node/online" },
 };
 
 static int open_roots(struct host *h, const char *root)
@@ -223,10 +223,16 @@ int host_text_get(struct host *h, enum host_file file, unsigned max_age_ms, stru
 	struct host_text *fresh;
 	int r;
 
-	if (!t) {
-		/* The very first readers wait for the first text. */
+	if (!t || now - made > max_age_ms + LATE_MS) {
+		/* The first readers ever, or after a pause, wait for the text that one of them makes. */
+		host_text_cleanup(&t);
 		pthread_mutex_lock(&c->making);
 		t = cache_peek(c, &made);
+		now = sys_coarse_ms();
+		if (t && now - made > max_age_ms + LATE_MS) {
+			host_text_unref(t);
+			t = NULL;
+		}
 	} else if (now - made > max_age_ms && pthread_mutex_trylock(&c->making) == 0) {
 		host_text_cleanup(&t);
 		t = NULL;

@@ -206,22 +206,6 @@ static uint64_t *field(struct cpu_state *c, enum cputime_field f)
 	return &c->steal;
 }
 
-/* The sums that the `cpu` line shows never fall. */
-static void keep_sums(struct pass *p)
-{
-	struct cpu_state *first = &p->st->cpu[next_cpu(p, 0)];
-
-	for (enum cputime_field f = 0; f < CPUTIME_N_FIELDS; f++) {
-		uint64_t *shown = &p->st->shown_ticks[f], sum = 0;
-
-		FOR_EACH_VISIBLE (c, p)
-			sum += *field(&p->st->cpu[c], f) / p->in->ns_per_tick;
-		if (sum < *shown)
-			*field(first, f) += (*shown - sum) * p->in->ns_per_tick;
-		*shown = max_u64(*shown, sum);
-	}
-}
-
 void cputime_advance(struct cputime_state *st, const struct cputime_input *in)
 {
 	struct pass p;
@@ -237,7 +221,6 @@ void cputime_advance(struct cputime_state *st, const struct cputime_input *in)
 	book_unused(&p);
 	for (unsigned c = 0; c < in->n_cpus; c++)
 		st->cpu[c].was_visible = cpuset_has(in->visible, c);
-	keep_sums(&p);
 }
 
 uint64_t cputime_ticks(const struct cputime_state *st, unsigned cpu, enum cputime_field f,

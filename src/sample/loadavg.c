@@ -117,7 +117,7 @@ int loadavg_sample(const struct host *host, struct container *ct, struct cg_node
 	next.usage_ns = usage;
 	pthread_mutex_lock(state_lock(ct->state));
 	/* Two samplers at once (the first read, and the thread): the earlier one counts. */
-	if (load->sampled_ns < next.sampled_ns || !first)
+	if (!first || load->sampled_ns == 0)
 		*load = next;
 	pthread_mutex_unlock(state_lock(ct->state));
 	return 0;

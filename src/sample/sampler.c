@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sample/sampler.h"
 
-#include <errno.h>
 #include <glib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -108,6 +107,8 @@ void sampler_run(struct sampler *s)
 		s->swept_ns = now;
 	}
 	sample_all(s, is_step, now);
+	if (s->known == 0) /* we may sleep for long now: nothing is to stay open */
+		container_table_sweep(s->containers, 0);
 	/* Steps stay in time with each other; after a pause (no container) they begin anew. */
 	if (is_step)
 		s->next_ns = now - s->next_ns < LOADAVG_STEP_NS ? s->next_ns + LOADAVG_STEP_NS

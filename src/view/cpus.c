@@ -83,8 +83,8 @@ static void copy_counters(const struct cputime_state *st, unsigned n_cpus, uint6
 
 	c->cpu = g_new(struct cpu_ticks, cpuset_count(&c->visible) + 1);
 	c->sum = (struct cpu_ticks){ 0 };
-	for (unsigned i = cpuset_next(&c->visible, 0); i < n_cpus;
-	     i = cpuset_next(&c->visible, i + 1)) {
+	/* As the kernel's own sum has the cpus that are offline: it goes on when one is hidden. */
+	for (unsigned i = 0; i < n_cpus; i++) {
 		struct cpu_ticks t = ticks_of(st, i, per_tick);
 
 		c->sum.user += t.user;
@@ -92,7 +92,8 @@ static void copy_counters(const struct cputime_state *st, unsigned n_cpus, uint6
 		c->sum.system += t.system;
 		c->sum.idle += t.idle;
 		c->sum.steal += t.steal;
-		c->cpu[n++] = t;
+		if (cpuset_has(&c->visible, i))
+			c->cpu[n++] = t;
 	}
 }
 
@@ -103,9 +104,8 @@ static int advance(const struct request *req, struct cg_cpu_time *per_cpu, struc
 	struct cputime_input in = { .start_ns = req->ct->start_ns,
 				    .visible = &ret->visible,
 				    .n_cpus = container_table_cpus(req->containers),
-				    .per_cpu = per_cpu,
-				    .ns_per_tick =
-					    UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK) };
+				    .per_cpu = per_cpu };
+	uint64_t ns_per_tick = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
 	struct cputime_state *next;
 	struct cg_cpu cpu;
 	int r = cg_cpu_read(nodes[CG_CPU], nodes[CG_CPUACCT], per_cpu, &cpu);
@@ -122,7 +122,7 @@ static int advance(const struct request *req, struct cg_cpu_time *per_cpu, struc
 	next = state_cputime_begin(req->ct->state);
 	cputime_advance(next, &in);
 	state_cputime_commit(req->ct->state);
-	copy_counters(next, in.n_cpus, in.ns_per_tick, ret);
+	copy_counters(next, in.n_cpus, ns_per_tick, ret);
 	return 0;
 }
 

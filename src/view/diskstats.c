@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "view/diskstats.h"
 
-#include <errno.h>
 #include <glib.h>
 #include <string.h>
 

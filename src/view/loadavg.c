@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sample/loadavg.h"
 
-#include <errno.h>
-
 #include "util/sys.h"
 #include "view/views.h"
 

@@ -16,7 +16,7 @@
 #define HOST_STAT_MAX_AGE_MS 100
 
 /* user nice system idle iowait irq softirq steal guest guest_nice */
-#define N_FIELDS 10
+enum { IDLE = 3, N_FIELDS = 10 };
 
 static void put_cpu(struct text *out, const char *name, const struct cpu_ticks *t)
 {
@@ -87,14 +87,22 @@ static void add_line(const char *line, uint64_t sum[N_FIELDS])
 	}
 }
 
+static void sum_lines(const char *host_text, const struct cpuset *visible, uint64_t sum[N_FIELDS])
+{
+	const char *line;
+	uint64_t len;
+
+	for (unsigned i = cpuset_next(visible, 0); i < CPUSET_MAX; i = cpuset_next(visible, i + 1))
+		if ((line = host_stat_cpu_line(host_text, i, &len)))
+			add_line(line, sum);
+}
+
 int stat_render_host(const char *host_text, const struct cpuset *visible, struct text *out)
 {
 	uint64_t sum[N_FIELDS] = { 0 }, len;
 	const char *line, *rest;
 
-	for (unsigned i = cpuset_next(visible, 0); i < CPUSET_MAX; i = cpuset_next(visible, i + 1))
-		if ((line = host_stat_cpu_line(host_text, i, &len)))
-			add_line(line, sum);
+	sum_lines(host_text, visible, sum);
 	text_str(out, "cpu ");
 	for (size_t i = 0; i < N_FIELDS; i++) {
 		text_str(out, " ");
@@ -111,6 +119,22 @@ int stat_render_host(const char *host_text, const struct cpuset *visible, struct
 	return 0;
 }
 
+int stat_host_idle(const struct request *req, uint64_t *ret)
+{
+	AUTO_HOST_TEXT struct host_text *host = NULL;
+	uint64_t sum[N_FIELDS] = { 0 };
+	struct cpuset visible;
+	int r = cpus_visible(req, &visible);
+
+	if (r == 0)
+		r = host_text_get(req->host, HOST_STAT, HOST_STAT_MAX_AGE_MS, &host);
+	if (r == 0) {
+		sum_lines(host->str, &visible, sum);
+		*ret = sum[IDLE];
+	}
+	return r;
+}
+
 /* The container's tasks, or what every container has: the reader itself. */
 static void read_tasks(const struct request *req, struct stat_input *in)
 {
@@ -120,7 +144,7 @@ static void read_tasks(const struct request *req, struct stat_input *in)
 	in->blocked = 0;
 	pthread_mutex_lock(state_lock(req->ct->state));
 	if (load->sampled_ns) {
-		in->running = load->running;
+		in->running = MAX(load->running, 1); /* who reads this runs */
 		in->blocked = load->blocked;
 	}
 	pthread_mutex_unlock(state_lock(req->ct->state));

@@ -5,6 +5,7 @@
 #include "util/sat.h"
 #include "util/sys.h"
 #include "view/cpus.h"
+#include "view/stat.h"
 #include "view/views.h"
 
 #define NS_PER_CENTI UINT64_C(10000000)
@@ -27,17 +28,21 @@ int uptime_generate(const struct request *req, struct text *out)
 {
 	uint64_t ticks_per_s = (uint64_t)sysconf(_SC_CLK_TCK);
 	struct cpu_counters counters = { 0 };
+	uint64_t idle;
 	int r;
 
 	if (!req->ct->init)
 		return VIEW_E_PASSTHROUGH;
 	r = cpu_counters_read(req, &counters);
-	if (r < 0)
-		return r;
-	text_centi(out, age_ns(req) / NS_PER_CENTI);
-	text_str(out, " ");
-	text_centi(out, counters.sum.idle * 100 / ticks_per_s);
-	text_str(out, "\n");
+	idle = counters.sum.idle;
+	if (r == VIEW_E_PASSTHROUGH)
+		r = stat_host_idle(req, &idle);
+	if (r == 0) {
+		text_centi(out, age_ns(req) / NS_PER_CENTI);
+		text_str(out, " ");
+		text_centi(out, idle * 100 / ticks_per_s);
+		text_str(out, "\n");
+	}
 	g_free(counters.cpu);
-	return 0;
+	return r;
 }

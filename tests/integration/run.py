@@ -49,7 +49,11 @@ def collect():
 def chosen(tests, patterns):
     if not patterns:
         return tests
-    return [t for t in tests if any(fnmatch.fnmatch(t[0], p) or t[0].startswith(p + '.') for p in patterns)]
+    return [
+        t
+        for t in tests
+        if any(fnmatch.fnmatch(t[0], p) or t[0].startswith(p + '.') for p in patterns)
+    ]
 
 
 def is_generator(function):
@@ -99,7 +103,9 @@ class Running:
             return ('skip', str(skip))
         except (check.Failure, Timeout) as failure:
             where = traceback.extract_tb(failure.__traceback__)
-            line = next((f.lineno for f in where if os.path.basename(f.filename).startswith('test_')), 0)
+            line = next(
+                (f.lineno for f in where if os.path.basename(f.filename).startswith('test_')), 0
+            )
             return ('fail', f'line {line}: {failure}')
         except Exception:  # a test's own mistake is a failed test
             return ('fail', traceback.format_exc())

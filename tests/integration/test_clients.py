@@ -36,7 +36,7 @@ def test_top(lab):
     box.spin()
     time.sleep(0.3)
     out = box.output('top', '-b', '-n2', '-d1')
-    frame = out[out.rindex('top - '):]
+    frame = out[out.rindex('top - ') :]
     total = float(re.search(r'MiB Mem :\s*([\d.]+) total', frame)[1])
     near(total, 256, 0.1, 'total')
     tasks = int(re.search(r'Tasks:\s*(\d+) total', frame)[1])
@@ -50,7 +50,9 @@ def test_top(lab):
 def test_htop(lab):
     """htop: a frame with the container's memory, CPU and tasks."""
     box = small(lab)
-    data = box.call(inside.screen, ['htop', '-d', '5'], 2.0 * host.SCALE, b'q', lab.folder, seconds=30)
+    data = box.call(
+        inside.screen, ['htop', '-d', '5'], 2.0 * host.SCALE, b'q', lab.folder, seconds=30
+    )
     frame = terminal.frame(data)
     ok(re.search(r'Mem\[.*[\d.]+[KM]/256M\]', frame), f'no memory of 256M in\n{frame}')
     ok(re.search(r'Tasks: +[1-6],', frame), f'no tasks in\n{frame}')
@@ -101,7 +103,11 @@ def test_lscpu(lab):
     equal(online[1], '0', 'on line')
     ok(re.search(r'Model name:\s*\S', out), 'model name')
     both = lab.container(cpus=2).output('lscpu')
-    equal(re.search(r'On-line CPU\(s\) list:\s*(\S+)', both)[1], '0,1' if '0,1' in both else '0-1', 'on line')
+    equal(
+        re.search(r'On-line CPU\(s\) list:\s*(\S+)', both)[1],
+        '0,1' if '0,1' in both else '0-1',
+        'on line',
+    )
 
 
 @needs(tools='getconf')
@@ -118,7 +124,10 @@ def test_ps(lab):
     box = small(lab)
     task = box.start(inside.fill_and_sleep, 64 * MIB, '/dev/null')
     time.sleep(1 * host.SCALE)
-    rows = [line.split(None, 3) for line in box.output('ps', '-eo', 'pid,rss,pmem,args', '--no-headers').splitlines()]
+    rows = [
+        line.split(None, 3)
+        for line in box.output('ps', '-eo', 'pid,rss,pmem,args', '--no-headers').splitlines()
+    ]
     between(len(rows), 3, 5, 'processes')
     largest = max(rows, key=lambda row: int(row[1]))
     near(float(largest[2]), 100.0 * int(largest[1]) / LIMIT_KB, 0.2, '%mem')
@@ -129,7 +138,8 @@ def test_ps(lab):
 
 NODE = '''const os = require('os');
 console.log(JSON.stringify({total: os.totalmem(), free: os.freemem(), cpus: os.cpus().length,
-  model: os.cpus()[0].model, times: os.cpus()[0].times, uptime: os.uptime(), load: os.loadavg()}));'''
+  model: os.cpus()[0].model, times: os.cpus()[0].times,
+  uptime: os.uptime(), load: os.loadavg()}));'''
 
 
 @needs(tools='node')
@@ -147,12 +157,13 @@ def test_node(lab):
 
 
 PSUTIL = '''import json, psutil
-first = psutil.cpu_times()
-print(json.dumps({'total': psutil.virtual_memory().total, 'available': psutil.virtual_memory().available,
-  'swap': psutil.swap_memory().total, 'cpus': psutil.cpu_count(), 'times': len(psutil.cpu_times(percpu=True)),
-  'percent': psutil.cpu_percent(interval=1), 'load': psutil.getloadavg(), 'pids': len(psutil.pids()),
-  'disks': list(psutil.disk_io_counters(perdisk=True) or {}), 'memory': psutil.Process().memory_percent(),
-  'rss': psutil.Process().memory_info().rss}))'''
+psutil.cpu_times()
+me, memory = psutil.Process(), psutil.virtual_memory()
+print(json.dumps({'total': memory.total, 'available': memory.available,
+  'swap': psutil.swap_memory().total, 'cpus': psutil.cpu_count(),
+  'times': len(psutil.cpu_times(percpu=True)), 'percent': psutil.cpu_percent(interval=1),
+  'load': psutil.getloadavg(), 'pids': len(psutil.pids()), 'memory': me.memory_percent(),
+  'disks': list(psutil.disk_io_counters(perdisk=True) or {}), 'rss': me.memory_info().rss}))'''
 
 
 def test_psutil(lab):

@@ -34,7 +34,11 @@ class Disk:
         """v1 of newer kernels counts a device's I/O only where a limit was set for it."""
         if host.KIND == 'v1':
             for way in ('read', 'write'):
-                group.put('blkio', f'blkio.throttle.{way}_bps_device', f'{self.major}:{self.minor} {1 << 40}')
+                group.put(
+                    'blkio',
+                    f'blkio.throttle.{way}_bps_device',
+                    f'{self.major}:{self.minor} {1 << 40}',
+                )
 
 
 def used(box, disk):
@@ -102,10 +106,14 @@ def test_line_is_as_the_kernel_writes_it(lab):
     box, disk, _grown = moved(lab, False)
     line = next(line for line in box.read(DISKSTATS).splitlines() if line.split()[2] == disk.name)
     ours = next(line for line in host.read(DISKSTATS).splitlines() if line.split()[2] == disk.name)
-    equal(line[:ours.index(disk.name)], ours[:ours.index(disk.name)], 'columns before the name')
+    equal(line[: ours.index(disk.name)], ours[: ours.index(disk.name)], 'columns before the name')
     ok(re.fullmatch(r' *\d+ +\d+ \S+( \d+){17}', line), f'form of {line!r}')
     counters = [int(n) for n in line.split()[3:]]
-    equal([counters[i] for i in (1, 3, 5, 7, 8, 9, 10, 12, 14, 15, 16)], [0] * 11, 'sourceless counters')
+    equal(
+        [counters[i] for i in (1, 3, 5, 7, 8, 9, 10, 12, 14, 15, 16)],
+        [0] * 11,
+        'sourceless counters',
+    )
 
 
 def test_nested_groups_count(lab):

@@ -25,13 +25,35 @@ class Docker:
         service = lab.cgroup('dockerd')
         folder = f'{lab.folder}/docker'
         os.mkdir(folder)
-        argv = ['unshare', '-n', '-m', 'dockerd', '--iptables=false', '--ip6tables=false', '--bridge=none',
-                '--data-root', f'{folder}/data', '--exec-root', f'{folder}/exec', '-H', self.socket,
-                '--pidfile', f'{folder}/pid', '--cgroup-parent', f'/{self.parent.path}']
+        argv = [
+            'unshare',
+            '-n',
+            '-m',
+            'dockerd',
+            '--iptables=false',
+            '--ip6tables=false',
+            '--bridge=none',
+            '--data-root',
+            f'{folder}/data',
+            '--exec-root',
+            f'{folder}/exec',
+            '-H',
+            self.socket,
+            '--pidfile',
+            f'{folder}/pid',
+            '--cgroup-parent',
+            f'/{self.parent.path}',
+        ]
         self.log = f'{folder}/log'
         with open(self.log, 'wb') as log:
-            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=dict(os.environ, DOCKER_RAMDISK='1'), preexec_fn=service.join)
+            self.process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=dict(os.environ, DOCKER_RAMDISK='1'),
+                preexec_fn=service.join,
+            )
         lab.later(self.close)
         eventually(self.answers, 'dockerd answers', 60, 0.2)
         self.import_image(folder)
@@ -53,8 +75,9 @@ class Docker:
         self.do('import', f'{folder}/image.tar', 'small')
 
     def do(self, *argv):
-        status, out, err = self.lab.execute('docker', '-H', self.socket, *argv,
-                                            env=dict(os.environ, HOME=self.lab.folder))
+        status, out, err = self.lab.execute(
+            'docker', '-H', self.socket, *argv, env=dict(os.environ, HOME=self.lab.folder)
+        )
         if status:
             raise Failure(f'docker {argv[0]}: {err.strip()} {host.read(self.log)[-600:]}')
         return out
@@ -66,7 +89,9 @@ class Docker:
             if os.path.exists(f'{mnt}/proc/{name}'):
                 binds += ['-v', f'{mnt}/proc/{name}:/proc/{name}']
         binds += ['-v', f'{mnt}{CPU_TREE}:{CPU_TREE}']
-        return self.do('run', '-d', '--network', 'none', *options, *binds, 'small', 'sleep', '1000').strip()
+        return self.do(
+            'run', '-d', '--network', 'none', *options, *binds, 'small', 'sleep', '1000'
+        ).strip()
 
     def cat(self, box, path):
         # busybox's cat is a matter of its own: see reads.sendfile_gives_the_whole_file
@@ -86,7 +111,7 @@ class Docker:
 
 @needs('host', tools='dockerd docker busybox', timeout=240)
 def test_docker(lab):
-    """docker run -m 256m --cpus 1 with every file that runc allows: true values; docker update shows at once."""
+    """docker run -m 256m --cpus 1 with the files that runc allows; docker update shows at once."""
     docker = Docker(lab)
     box = docker.start('-m', '256m', '--cpus', '1')
     started = time.monotonic()
@@ -101,29 +126,50 @@ def test_docker(lab):
     load = parse.loadavg(docker.cat(box, '/proc/loadavg'))
     between(load[0], 0, 1, 'load')
     between(load[5], 1, 200, 'last pid')
-    equal(len(parse.swaps(docker.cat(box, '/proc/swaps'))), 0 if info['SwapTotal'] == 0 else 1, 'swaps')
+    equal(
+        len(parse.swaps(docker.cat(box, '/proc/swaps'))),
+        0 if info['SwapTotal'] == 0 else 1,
+        'swaps',
+    )
     for counters in parse.diskstats(docker.cat(box, '/proc/diskstats')).values():
         equal(len(counters), 17, 'counters of diskstats')
 
     docker.do('update', '--memory', '128m', '--memory-swap', '256m', '--cpus', '2', box)
-    equal(parse.meminfo(docker.cat(box, '/proc/meminfo'))['MemTotal'], 128 * 1024, 'MemTotal after update')
+    equal(
+        parse.meminfo(docker.cat(box, '/proc/meminfo'))['MemTotal'],
+        128 * 1024,
+        'MemTotal after update',
+    )
     equal(parse.cpuinfo_cpus(docker.cat(box, '/proc/cpuinfo')), host.CPUS[:2], 'CPUs after update')
     docker.do('update', '--cpus', '2', '--cpuset-cpus', '1', box)
     equal(parse.stat_cpus(docker.cat(box, '/proc/stat')), [1], 'CPUs after an update of the cpuset')
     equal(docker.cat(box, f'{CPU_TREE}/online'), '1\n', 'online after an update of the cpuset')
 
     private = docker.start('-m', '192m', '--cgroupns', 'private')
-    equal(parse.meminfo(docker.cat(private, '/proc/meminfo'))['MemTotal'], 192 * 1024,
-          'MemTotal with a private cgroup namespace')
+    equal(
+        parse.meminfo(docker.cat(private, '/proc/meminfo'))['MemTotal'],
+        192 * 1024,
+        'MemTotal with a private cgroup namespace',
+    )
     shared = docker.start('-m', '64m', '--pid', 'host')
-    equal(parse.meminfo(docker.cat(shared, '/proc/meminfo'))['MemTotal'], 64 * 1024,
-          'MemTotal in the host pid namespace')
+    equal(
+        parse.meminfo(docker.cat(shared, '/proc/meminfo'))['MemTotal'],
+        64 * 1024,
+        'MemTotal in the host pid namespace',
+    )
 
     lab.daemon.kill_worker()
-    equal(parse.meminfo(docker.cat(box, '/proc/meminfo'))['MemTotal'], 128 * 1024,
-          'MemTotal after SIGKILL of the worker')
+    equal(
+        parse.meminfo(docker.cat(box, '/proc/meminfo'))['MemTotal'],
+        128 * 1024,
+        'MemTotal after SIGKILL of the worker',
+    )
     pid = docker.do('inspect', '-f', '{{.State.Pid}}', box).strip()
     seen = host.read(f'{lab.daemon.mnt}/containers/{pid}/proc/meminfo')
     equal(parse.meminfo(seen)['MemTotal'], 128 * MIB // 1024, "MemTotal in the operator's view")
     ok(docker.do('restart', '-t', '0', box), 'restart')
-    equal(parse.meminfo(docker.cat(box, '/proc/meminfo'))['MemTotal'], 128 * 1024, 'MemTotal after a restart')
+    equal(
+        parse.meminfo(docker.cat(box, '/proc/meminfo'))['MemTotal'],
+        128 * 1024,
+        'MemTotal after a restart',
+    )

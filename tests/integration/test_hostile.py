@@ -11,15 +11,30 @@ from lab.check import between, equal, needs, ok
 
 LIMIT = 192 * MIB
 NAMES = {
-    'space': 'a b  c', 'dots': 'a..b', 'three dots': '...', 'long': 'x' * 255, 'deleted': 'x (deleted)',
-    'not UTF-8': os.fsdecode(b'\xff\xfe\x80\xc3'), 'colon': 'a:b:memory:', 'octal': '\\040\\012x\\',
-    'percent': '%s%n%d', 'dash': '-n', 'tab': 'a\tb', 'quotes': '\'"`$(id)', 'comma': 'a,b', 'scope': 'x.scope',
-    'control': 'a\x01\x7f', 'fuse': ' - cgroup2 cgroup rw', 'init': 'init.scope.x',
+    'space': 'a b  c',
+    'dots': 'a..b',
+    'three dots': '...',
+    'long': 'x' * 255,
+    'deleted': 'x (deleted)',
+    'not UTF-8': os.fsdecode(b'\xff\xfe\x80\xc3'),
+    'colon': 'a:b:memory:',
+    'octal': '\\040\\012x\\',
+    'percent': '%s%n%d',
+    'dash': '-n',
+    'tab': 'a\tb',
+    'quotes': '\'"`$(id)',
+    'comma': 'a,b',
+    'scope': 'x.scope',
+    'control': 'a\x01\x7f',
+    'fuse': ' - cgroup2 cgroup rw',
+    'init': 'init.scope.x',
 }
 
 
 def true_values(box, what):
-    equal(parse.meminfo(box.read('/proc/meminfo'))['MemTotal'], LIMIT // 1024, f'MemTotal of {what}')
+    equal(
+        parse.meminfo(box.read('/proc/meminfo'))['MemTotal'], LIMIT // 1024, f'MemTotal of {what}'
+    )
     equal(parse.stat_cpus(box.read('/proc/stat')), host.CPUS[:1], f'CPUs of {what}')
 
 
@@ -34,13 +49,17 @@ def test_cgroup_names_in_the_host_cgroup_namespace(lab):
     for what, name in NAMES.items():
         group = lab.cgroup(name, memory=LIMIT, cpus=1)
         for pid in (True, False):
-            true_values(lab.container(group=group, pid=pid, cgroupns=False), f'{what}, pid namespace {pid}')
+            true_values(
+                lab.container(group=group, pid=pid, cgroupns=False), f'{what}, pid namespace {pid}'
+            )
 
 
 def test_cgroup_names_in_mountinfo(lab):
     """The same with the container's own cgroup mounts, whose roots mountinfo escapes."""
     for what, name in NAMES.items():
-        true_values(lab.container(group=lab.cgroup(name, memory=LIMIT, cpus=1), cgroupfs=True), what)
+        true_values(
+            lab.container(group=lab.cgroup(name, memory=LIMIT, cpus=1), cgroupfs=True), what
+        )
 
 
 def test_deep_cgroup_path(lab):
@@ -75,14 +94,25 @@ def test_reader_with_an_odd_name(lab):
 
 def test_mount_point_names(lab):
     """Mount points that mountinfo escapes are mounted, served and unmounted."""
-    for name in ('a b', 'tab\there', 'back\\slash', 'new\nline', 'x' * 255, os.fsdecode(b'\xff\xfe'), 'a,b=c:d'):
+    for name in (
+        'a b',
+        'tab\there',
+        'back\\slash',
+        'new\nline',
+        'x' * 255,
+        os.fsdecode(b'\xff\xfe'),
+        'a,b=c:d',
+    ):
         os.mkdir(f'{lab.folder}/{name}')
         daemon = lab.start_daemon(mnt=f'{lab.folder}/{name}')
         box = lab.container(daemon=daemon, memory=LIMIT, cpus=1)
         true_values(box, f'a mount point named {name!r}')
         box.close()
         equal(daemon.stop(), 0, f'exit status with {name!r}')
-        ok(not any(m[0].startswith(lab.folder + '/' + name[:3]) for m in host.mounts()), f'{name!r} is left mounted')
+        ok(
+            not any(m[0].startswith(lab.folder + '/' + name[:3]) for m in host.mounts()),
+            f'{name!r} is left mounted',
+        )
 
 
 def read_for_ever(paths):
@@ -118,7 +148,7 @@ FILES = ('/proc/meminfo', '/proc/stat', '/proc/cpuinfo', '/proc/loadavg')
 
 @needs(timeout=120)
 def test_frozen_readers_block_nobody(lab):
-    """Readers frozen in the middle of whatever they do: others read, and the daemon ends as ever."""
+    """Readers frozen in the middle of whatever: others read, and the daemon ends as ever."""
     victim, other = lab.container(memory=LIMIT, shares=64), lab.container(memory=LIMIT)
     for path in FILES:
         victim.start(begun, path)
@@ -132,7 +162,11 @@ def test_frozen_readers_block_nobody(lab):
     victim.group.freeze(True)
     try:
         others_read(lab, other, 'frozen readers')
-        equal(parse.meminfo(victim.seen('/proc/meminfo'))['MemTotal'], LIMIT // 1024, "the operator's view")
+        equal(
+            parse.meminfo(victim.seen('/proc/meminfo'))['MemTotal'],
+            LIMIT // 1024,
+            "the operator's view",
+        )
         equal(lab.daemon.stop(), 0, 'exit status with frozen readers')
     finally:
         victim.group.freeze(False)
@@ -185,7 +219,9 @@ def test_container_cannot_reach_out(lab):
     box, other = lab.container(memory=LIMIT, cpus=1), lab.container(memory=LIMIT, cpus=1)
     box.call(overmount, lab.folder)
     true_values(other, 'a neighbour')
-    equal(parse.meminfo(box.seen('/proc/meminfo'))['MemTotal'], LIMIT // 1024, "the operator's view")
+    equal(
+        parse.meminfo(box.seen('/proc/meminfo'))['MemTotal'], LIMIT // 1024, "the operator's view"
+    )
 
 
 def overmount(folder):

@@ -23,7 +23,7 @@ def is_limited(box, limit, what, path=MEMINFO):
 
 
 def deep_groups(box, levels=7):
-    """Groups below a container's root with smaller limits, and init in init.scope as systemd has it."""
+    """Limited groups below a container's root, and init in init.scope as systemd has it."""
     scope = box.group.bare_child('init.scope')
     scope.join(box.pid)
     group = box.group
@@ -37,7 +37,9 @@ def test_own_cgroup_namespace_and_a_deep_reader(lab):
     box = lab.container(memory=256 * MIB, cpus=2)
     deep = deep_groups(box)
     equal(total(box.call(inside.read_from, deep, MEMINFO)), 256 * 1024, 'MemTotal of a deep reader')
-    equal(parse.cpuinfo_cpus(box.call(inside.read_from, deep, '/proc/cpuinfo')), host.CPUS[:2], 'CPUs')
+    equal(
+        parse.cpuinfo_cpus(box.call(inside.read_from, deep, '/proc/cpuinfo')), host.CPUS[:2], 'CPUs'
+    )
     is_limited(box, 256 * MIB, 'of a reader beside init')
 
 
@@ -57,7 +59,7 @@ def test_own_cgroup_namespace_without_a_pid_namespace(lab):
 
 
 def test_host_cgroup_namespace_with_own_pid_namespace(lab):
-    """Without a cgroup namespace the pid namespace's init tells the root, without its init.scope."""
+    """Without a cgroup namespace the pid namespace's init tells the root, less init.scope."""
     box = lab.container(memory=256 * MIB, cgroupns=False)
     is_limited(box, 256 * MIB, "of init's own group")
     deep = deep_groups(box, 3)
@@ -128,13 +130,16 @@ def test_host_process_reads_the_hosts_file(lab):
 
 def same(outsider, name):
     """The text is the host's: equal to both host texts around it, or each number between theirs."""
-    before, ours, after = outsider.call(inside.read_all, (
-        f'/proc/{name}', outsider.daemon.path(f'/proc/{name}'), f'/proc/{name}'))
+    before, ours, after = outsider.call(
+        inside.read_all, (f'/proc/{name}', outsider.daemon.path(f'/proc/{name}'), f'/proc/{name}')
+    )
     if before == after:
         return ours == before
     if not squeeze(before) == squeeze(ours) == squeeze(after):
         return False
-    numbers = [[float(n) for n in re.findall(r'\d+(?:\.\d+)?', text)] for text in (before, ours, after)]
+    numbers = [
+        [float(n) for n in re.findall(r'\d+(?:\.\d+)?', text)] for text in (before, ours, after)
+    ]
     return all(min(a, b) <= x <= max(a, b) for a, x, b in zip(*numbers))
 
 
@@ -156,7 +161,7 @@ def open_and_pass(path, name):
 
 
 def test_reader_killed_between_open_and_read(lab):
-    """A descriptor whose opener is dead still gives a whole file: of its container, or the host's."""
+    """A descriptor whose opener is dead gives a whole file: its container's, or the host's."""
     box = lab.container(memory=256 * MIB)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f'{lab.folder}/sock')
@@ -248,7 +253,11 @@ def test_process_that_moves_reads_its_new_group(lab):
     outsider = lab.container(memory=256 * MIB, pid=False, cgroupns=False)
     other = lab.cgroup(memory=128 * MIB)
     is_limited(outsider, 256 * MIB, 'before')
-    equal(total(outsider.call(inside.read_from, other, MEMINFO)), 128 * 1024, 'MemTotal after the move')
+    equal(
+        total(outsider.call(inside.read_from, other, MEMINFO)),
+        128 * 1024,
+        'MemTotal after the move',
+    )
 
 
 def test_container_whose_group_is_made_anew(lab):
@@ -277,7 +286,9 @@ def test_operators_view_is_for_root(lab):
     """Another user may not enter containers/, and a pid that is not there has no folder."""
     box = lab.container(memory=256 * MIB)
     path = f'{lab.daemon.mnt}/containers/{box.pid}/proc/meminfo'
-    status, out, _err = lab.execute('setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'cat', path)
+    status, out, _err = lab.execute(
+        'setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'cat', path
+    )
     ok(status != 0 and not out, f'another user read {out[:60]!r}')
     for name in ('999999999', '0', '-1', '01', 'self', f'{box.pid}x'):
         ok(not os.path.exists(f'{lab.daemon.mnt}/containers/{name}'), f'containers/{name} exists')

@@ -84,8 +84,11 @@ def test_cpuinfo_blocks_are_the_hosts(lab):
     """A visible CPU's block has the host's lines in the host's order."""
     theirs = lab.container(cpus=1).read('/proc/cpuinfo').split('\n\n')[0]
     ours = host.read('/proc/cpuinfo').split('\n\n')[0]
-    equal([line.split('\t')[0] for line in theirs.splitlines()],
-          [line.split('\t')[0] for line in ours.splitlines()], 'names in a block')
+    equal(
+        [line.split('\t')[0] for line in theirs.splitlines()],
+        [line.split('\t')[0] for line in ours.splitlines()],
+        'names in a block',
+    )
 
 
 def test_possible_present_and_kernel_max_stay_the_hosts(lab):
@@ -99,8 +102,17 @@ def test_rest_of_the_cpu_tree_is_the_hosts(lab):
     """The cpu tree lists what the host's lists, and its other files say the same."""
     box = lab.container(cpus=1)
     equal(sorted(box.call(os.listdir, CPU_TREE)), sorted(os.listdir(CPU_TREE)), 'names')
-    equal(sorted(box.call(os.listdir, f'{CPU_TREE}/cpu1')), sorted(os.listdir(f'{CPU_TREE}/cpu1')), 'cpu1')
-    for name in ('cpu0/topology/core_id', 'cpu1/topology/thread_siblings_list', 'isolated', 'vulnerabilities/meltdown'):
+    equal(
+        sorted(box.call(os.listdir, f'{CPU_TREE}/cpu1')),
+        sorted(os.listdir(f'{CPU_TREE}/cpu1')),
+        'cpu1',
+    )
+    for name in (
+        'cpu0/topology/core_id',
+        'cpu1/topology/thread_siblings_list',
+        'isolated',
+        'vulnerabilities/meltdown',
+    ):
         if os.path.exists(f'{CPU_TREE}/{name}'):
             equal(box.read(f'{CPU_TREE}/{name}'), host.read(f'{CPU_TREE}/{name}'), name)
 
@@ -258,13 +270,15 @@ def test_full_parent_without_a_limit_of_the_child(lab):
     """An unlimited child of a full parent has what the parent has left."""
     parent = lab.cgroup(memory=256 * MIB)
     filled(lab, 200 * MIB, parent=parent)
-    for name, value in zip(('MemFree', 'MemAvailable'), free_and_available(lab.container(parent=parent))):
+    for name, value in zip(
+        ('MemFree', 'MemAvailable'), free_and_available(lab.container(parent=parent))
+    ):
         between(value, 0, 56 * 1024, name)
 
 
 @needs(quiet=True)
 def test_full_host_shows_in_an_unlimited_container(lab):
-    """Memory taken from the host is gone from an unlimited container's MemFree and MemAvailable too."""
+    """Memory taken from the host is gone from an unlimited container's too."""
     box = lab.container()
     size = min(1024 * MIB, parse.meminfo(host.read(MEMINFO))['MemFree'] * 1024 // 2)
     before = free_and_available(box)
@@ -273,7 +287,10 @@ def test_full_host_shows_in_an_unlimited_container(lab):
     after = free_and_available(box)
     for name, first, last in zip(('MemFree', 'MemAvailable'), before, after):
         near(last, info[name], 64 * 1024, f'{name} against the host')
-        ok(first - last > size // 1024 * 3 // 4, f'{name}: {first} and then {last} after {size >> 10} kB')
+        ok(
+            first - last > size // 1024 * 3 // 4,
+            f'{name}: {first} and then {last} after {size >> 10} kB',
+        )
 
 
 def test_limit_above_what_the_host_has_left(lab):

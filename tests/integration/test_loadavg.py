@@ -65,9 +65,16 @@ def test_last_pid_is_in_the_containers_numbering(lab):
     """The fifth field is a small number, that of the container's newest process."""
     box = lab.container()
     task = box.start(inside.sleep)
-    own = int(next(line for line in host.read(f'/proc/{task.pid}/status').splitlines()
-                   if line.startswith('NSpid')).split()[-1])
-    last = eventually(lambda: (lambda n: n if n >= own else 0)(load(box)[5]), 'the newest pid', 12, 0.3)
+    own = int(
+        next(
+            line
+            for line in host.read(f'/proc/{task.pid}/status').splitlines()
+            if line.startswith('NSpid')
+        ).split()[-1]
+    )
+    last = eventually(
+        lambda: (lambda n: n if n >= own else 0)(load(box)[5]), 'the newest pid', 12, 0.3
+    )
     between(last, own, own + 60, 'last pid')
 
 
@@ -93,7 +100,12 @@ def test_disabled_loadavg_is_the_hosts(lab):
     """With --disable-loadavg the file is not a container's: the host's averages."""
     daemon = lab.start_daemon('--disable-loadavg')
     box = lab.container(daemon=daemon)
-    eventually(lambda: load(box)[:3] == parse.loadavg(host.read(LOADAVG))[:3], "the host's averages", 8, 0.2)
+    eventually(
+        lambda: load(box)[:3] == parse.loadavg(host.read(LOADAVG))[:3],
+        "the host's averages",
+        8,
+        0.2,
+    )
     total = parse.loadavg(host.read(LOADAVG))[4]
     near(load(box)[4], total, 30, 'tasks')
     equal(len(box.read(LOADAVG).split()), 5, 'fields')

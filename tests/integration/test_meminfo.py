@@ -9,25 +9,57 @@ from lab.check import Skip, between, equal, eventually, near, needs, ok
 MEMINFO = '/proc/meminfo'
 # meminfo line -> keys of memory.stat that it is the sum of
 V2_FIELDS = {
-    'Cached': ('file',), 'Active(anon)': ('active_anon',), 'Inactive(anon)': ('inactive_anon',),
-    'Active(file)': ('active_file',), 'Inactive(file)': ('inactive_file',), 'Unevictable': ('unevictable',),
-    'AnonPages': ('anon',), 'Mapped': ('file_mapped',), 'Shmem': ('shmem',), 'Slab': ('slab',),
-    'SReclaimable': ('slab_reclaimable',), 'SUnreclaim': ('slab_unreclaimable',),
-    'KReclaimable': ('slab_reclaimable',), 'KernelStack': ('kernel_stack',), 'PageTables': ('pagetables',),
-    'Percpu': ('percpu',), 'AnonHugePages': ('anon_thp',), 'ShmemHugePages': ('shmem_thp',),
-    'FileHugePages': ('file_thp',), 'SwapCached': ('swapcached',), 'VmallocUsed': ('vmalloc',),
-    'SecPageTables': ('sec_pagetables',), 'Committed_AS': ('anon', 'shmem'),
+    'Cached': ('file',),
+    'Active(anon)': ('active_anon',),
+    'Inactive(anon)': ('inactive_anon',),
+    'Active(file)': ('active_file',),
+    'Inactive(file)': ('inactive_file',),
+    'Unevictable': ('unevictable',),
+    'AnonPages': ('anon',),
+    'Mapped': ('file_mapped',),
+    'Shmem': ('shmem',),
+    'Slab': ('slab',),
+    'SReclaimable': ('slab_reclaimable',),
+    'SUnreclaim': ('slab_unreclaimable',),
+    'KReclaimable': ('slab_reclaimable',),
+    'KernelStack': ('kernel_stack',),
+    'PageTables': ('pagetables',),
+    'Percpu': ('percpu',),
+    'AnonHugePages': ('anon_thp',),
+    'ShmemHugePages': ('shmem_thp',),
+    'FileHugePages': ('file_thp',),
+    'SwapCached': ('swapcached',),
+    'VmallocUsed': ('vmalloc',),
+    'SecPageTables': ('sec_pagetables',),
+    'Committed_AS': ('anon', 'shmem'),
 }
 V1_FIELDS = {
-    'Cached': ('total_cache',), 'Active(anon)': ('total_active_anon',),
-    'Inactive(anon)': ('total_inactive_anon',), 'Active(file)': ('total_active_file',),
-    'Inactive(file)': ('total_inactive_file',), 'Unevictable': ('total_unevictable',),
-    'AnonPages': ('total_rss',), 'Mapped': ('total_mapped_file',), 'Shmem': ('total_shmem',),
-    'AnonHugePages': ('total_rss_huge',), 'SwapCached': ('total_swapcached',),
+    'Cached': ('total_cache',),
+    'Active(anon)': ('total_active_anon',),
+    'Inactive(anon)': ('total_inactive_anon',),
+    'Active(file)': ('total_active_file',),
+    'Inactive(file)': ('total_inactive_file',),
+    'Unevictable': ('total_unevictable',),
+    'AnonPages': ('total_rss',),
+    'Mapped': ('total_mapped_file',),
+    'Shmem': ('total_shmem',),
+    'AnonHugePages': ('total_rss_huge',),
+    'SwapCached': ('total_swapcached',),
     'Committed_AS': ('total_rss', 'total_shmem'),
 }
-ALWAYS_ZERO = ('Buffers', 'ShmemPmdMapped', 'FilePmdMapped', 'NFS_Unstable', 'Bounce', 'WritebackTmp',
-               'CmaTotal', 'CmaFree', 'HardwareCorrupted', 'Balloon', 'Unaccepted')
+ALWAYS_ZERO = (
+    'Buffers',
+    'ShmemPmdMapped',
+    'FilePmdMapped',
+    'NFS_Unstable',
+    'Bounce',
+    'WritebackTmp',
+    'CmaTotal',
+    'CmaFree',
+    'HardwareCorrupted',
+    'Balloon',
+    'Unaccepted',
+)
 HOSTS = ('VmallocTotal', 'VmallocChunk', 'Hugepagesize')
 
 
@@ -73,11 +105,16 @@ def test_memory_free_is_limit_less_usage(lab):
     low, info, high = box.group.usage(), seen(box), box.group.usage()
     # v1 counts usage in batches of 64 pages a CPU.
     slack = 256 * len(host.CPUS)
-    between(info['MemFree'], 256 * 1024 - high // 1024 - slack, 256 * 1024 - low // 1024 + slack, 'MemFree')
+    between(
+        info['MemFree'],
+        256 * 1024 - high // 1024 - slack,
+        256 * 1024 - low // 1024 + slack,
+        'MemFree',
+    )
 
 
 def test_each_line_is_what_memory_stat_says(lab):
-    """Every line with a source in memory.stat carries that number, of a group with all kinds of memory."""
+    """Every line with a source in memory.stat carries that number, with all kinds of memory."""
     box = lab.container(memory=256 * MIB)
     mark, size = f'{lab.folder}/mark', 24 * MIB
     host.write_new(mark)
@@ -120,8 +157,10 @@ def test_locked_memory_is_mlocked(lab):
     host.write_new(mark)
     box.start(inside.lock_and_sleep, 4 * MIB, mark)
     eventually(lambda: os.path.getsize(mark), 'memory locked')
-    info = eventually(lambda: (lambda i: i if i['Unevictable'] >= 4 * 1024 - 128 else None)(seen(box)),
-                      'locked memory is unevictable')
+    info = eventually(
+        lambda: (lambda i: i if i['Unevictable'] >= 4 * 1024 - 128 else None)(seen(box)),
+        'locked memory is unevictable',
+    )
     between(info['Mlocked'], 4 * 1024 - 128, info['Unevictable'], 'Mlocked')
 
 
@@ -129,11 +168,18 @@ def test_file_cache_is_available(lab):
     """Page cache takes from MemFree but not from MemAvailable."""
     box = lab.container(memory=256 * MIB)
     before = seen(box)
-    box.call(inside.write_file, host.SPARE_DISK or f'{lab.folder}/cached', 64 * MIB)
+    mark = f'{lab.folder}/mark'
+    host.write_new(mark)
+    path = host.SPARE_DISK or f'{lab.folder}/cached'
+    box.start(inside.write_and_sleep, path, 64 * MIB, mark)
+    eventually(lambda: os.path.getsize(mark), 'file written', 20)
     after = seen(box)
     if after['Shmem'] - before['Shmem'] > 32 * 1024:
         raise Skip(f'{lab.folder} is in memory, not on a disk')
-    ok(before['MemFree'] - after['MemFree'] > 56 * 1024, f'MemFree {before["MemFree"]} and {after["MemFree"]}')
+    ok(
+        before['MemFree'] - after['MemFree'] > 56 * 1024,
+        f'MemFree {before["MemFree"]} and {after["MemFree"]}',
+    )
     near(after['MemAvailable'], before['MemAvailable'], 12 * 1024, 'MemAvailable')
     ok(after['Cached'] - before['Cached'] > 60 * 1024, 'Cached')
 
@@ -150,7 +196,13 @@ def test_commit_limit_is_the_kernels_formula(lab):
 def test_huge_pages_are_none_without_a_controller(lab):
     """A group that the hugetlb controller does not bound has no huge pages of its own."""
     info = parse.meminfo(lab.container(memory=256 * MIB).read(MEMINFO))
-    for name in ('HugePages_Total', 'HugePages_Free', 'HugePages_Rsvd', 'HugePages_Surp', 'Hugetlb'):
+    for name in (
+        'HugePages_Total',
+        'HugePages_Free',
+        'HugePages_Rsvd',
+        'HugePages_Surp',
+        'Hugetlb',
+    ):
         equal(info.get(name, 0), 0, name)
 
 

@@ -60,7 +60,9 @@ def test_without_the_cpu_controller(lab):
 @needs('v1')
 def test_without_the_cpuset_controller(lab):
     """No cpuset controller: the quota alone decides, of the host's CPUs."""
-    equal(shown(limited_without(lab, 'cpuset')), (LIMIT // 1024, host.CPUS[:1]), 'MemTotal and CPUs')
+    equal(
+        shown(limited_without(lab, 'cpuset')), (LIMIT // 1024, host.CPUS[:1]), 'MemTotal and CPUs'
+    )
 
 
 @needs('v1')
@@ -81,8 +83,11 @@ def test_without_the_cpuacct_controller(lab):
 def test_without_the_blkio_controller(lab):
     """No blkio controller: the host's devices."""
     box = limited_without(lab, 'blkio')
-    equal(list(parse.diskstats(box.read('/proc/diskstats'))), list(parse.diskstats(host.read('/proc/diskstats'))),
-          'devices')
+    equal(
+        list(parse.diskstats(box.read('/proc/diskstats'))),
+        list(parse.diskstats(host.read('/proc/diskstats'))),
+        'devices',
+    )
     equal(shown(box), (LIMIT // 1024, [1]), 'MemTotal and CPUs')
 
 
@@ -109,8 +114,11 @@ def test_without_any_controller(lab):
 def lacking(lab, name, **limits):
     """A v2 container whose parent has these limits and hands one controller not down."""
     parent = lab.cgroup(**limits)
-    return lab.container(group=parent.child('box', enabled=[c for c in ('cpu', 'memory', 'cpuset', 'io', 'pids')
-                                                            if c != name]))
+    return lab.container(
+        group=parent.child(
+            'box', enabled=[c for c in ('cpu', 'memory', 'cpuset', 'io', 'pids') if c != name]
+        )
+    )
 
 
 @needs('v2')
@@ -121,7 +129,11 @@ def test_group_without_memory(lab):
     equal(parse.meminfo(box.read('/proc/meminfo'))['MemTotal'], host_total(), 'MemTotal')
     box = lacking(lab, 'memory', memory=LIMIT)
     whole(box)
-    equal(parse.meminfo(box.read('/proc/meminfo'))['MemTotal'], LIMIT // 1024, "MemTotal of the parent's limit")
+    equal(
+        parse.meminfo(box.read('/proc/meminfo'))['MemTotal'],
+        LIMIT // 1024,
+        "MemTotal of the parent's limit",
+    )
 
 
 @needs('v2')
@@ -150,8 +162,11 @@ def test_group_without_io(lab):
     """No io controller in the group: a file that is whole, of devices that there are."""
     box = lacking(lab, 'io')
     whole(box)
-    ok(set(parse.diskstats(box.read('/proc/diskstats'))) <= set(parse.diskstats(host.read('/proc/diskstats'))),
-       'devices')
+    ok(
+        set(parse.diskstats(box.read('/proc/diskstats')))
+        <= set(parse.diskstats(host.read('/proc/diskstats'))),
+        'devices',
+    )
 
 
 @needs('v2')

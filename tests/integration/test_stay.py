@@ -31,14 +31,15 @@ def test_reads_go_on_after_a_dead_worker(lab):
 
 
 def hammer(limit_kb, stop):
-    """Read all files until told to stop, by whole reads, in small parts and through a held descriptor.
-
-    (readings, what was wrong)."""
+    """Read until told to stop, whole, in parts, by a held descriptor: (rounds, what is wrong)."""
     held = os.open('/proc/meminfo', os.O_RDONLY)
     count = 0
     while not os.path.exists(stop):
         os.lseek(held, 0, os.SEEK_SET)
-        texts = [b''.join(iter(lambda: os.read(held, 256), b'')).decode(), host.read('/proc/meminfo')]
+        texts = [
+            b''.join(iter(lambda: os.read(held, 256), b'')).decode(),
+            host.read('/proc/meminfo'),
+        ]
         for text in texts:
             if parse.meminfo(text).get('MemTotal') != limit_kb or 'DirectMap' not in text[-200:]:
                 return count, f'meminfo {text[:80]!r} … {text[-80:]!r}'
@@ -61,7 +62,7 @@ def test_no_read_fails_while_workers_die(lab):
     kills = 40 if not host.GUEST else 10
     for number in range(kills):
         lab.daemon.kill_worker()
-        # The next one serves: a request that takes several workers with it is given up as their killer.
+        # Let the next one serve: a request that several workers die of is given up.
         ok(host.read(lab.daemon.path('/proc/uptime')), 'uptime')
         time.sleep(0.01 * (number % 7))
     host.write_new(stop)
@@ -120,5 +121,7 @@ def test_little_memory_and_few_descriptors(lab):
     crowd(5)
     memory, descriptors = lab.daemon.own_kb(), lab.daemon.descriptors()
     crowd(40 if not host.GUEST else 10)
-    eventually(lambda: lab.daemon.descriptors() <= descriptors + 30, 'descriptors are given back', 15)
+    eventually(
+        lambda: lab.daemon.descriptors() <= descriptors + 30, 'descriptors are given back', 15
+    )
     between(lab.daemon.own_kb(), 0, memory + 1024, 'kB of its own')

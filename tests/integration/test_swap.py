@@ -21,7 +21,7 @@ def swap_on(lab, size=SIZE):
 
 
 def promised(memory, swap):
-    """kB of SwapTotal for such limits (MiB): v1 limits memory and swap together, all of it may be swap."""
+    """kB of SwapTotal for such limits in MiB; v1 limits the two together, all may be swap."""
     return min(swap if host.KIND == 'v2' else memory + swap, SIZE // MIB) * 1024
 
 
@@ -36,7 +36,9 @@ def total_and_free(box):
     else:
         equal([(row[0], row[1], row[4]) for row in rows], [('none', 'virtual', 0)], 'line of swaps')
         equal(rows[0][2], info['SwapTotal'], 'size in swaps against SwapTotal')
-        near(rows[0][3], info['SwapTotal'] - info['SwapFree'], 2048, 'used in swaps against meminfo')
+        near(
+            rows[0][3], info['SwapTotal'] - info['SwapFree'], 2048, 'used in swaps against meminfo'
+        )
     ok(info['SwapFree'] <= info['SwapTotal'], 'SwapFree ≤ SwapTotal')
     return info['SwapTotal'], info['SwapFree']
 
@@ -92,7 +94,9 @@ def test_swap_limit_of_a_parent(lab):
     """The smallest swap limit of the chain counts."""
     swap_on(lab)
     parent = lab.cgroup(memory=128 * MIB, swap=32 * MIB)
-    equal(total_and_free(lab.container(parent=parent))[0], promised(128, 32), 'SwapTotal of the child')
+    equal(
+        total_and_free(lab.container(parent=parent))[0], promised(128, 32), 'SwapTotal of the child'
+    )
 
 
 @needs('swapdisk')

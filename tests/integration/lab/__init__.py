@@ -78,8 +78,7 @@ class Lab:
             self._daemon = self.start_daemon()
         return self._daemon
 
-    def start_daemon(self, *options, mnt=None, binary=None, hidden=(), env=None,
-                     journal=False):
+    def start_daemon(self, *options, mnt=None, binary=None, hidden=(), env=None, journal=False):
         folder = f'{self.folder}/{self._next("daemon")}'
         os.mkdir(folder)
         os.chmod(folder, 0o755)
@@ -87,17 +86,47 @@ class Lab:
             mnt = f'{folder}/mnt'
             os.mkdir(mnt)
         group = self.cgroup(self._next('daemon'), controllers=('pids',))
-        daemon = Daemon(binary or self.run.binary, mnt, folder, group, *options, hidden=hidden, env=env,
-                        journal=journal)
+        daemon = Daemon(
+            binary or self.run.binary,
+            mnt,
+            folder,
+            group,
+            *options,
+            hidden=hidden,
+            env=env,
+            journal=journal,
+        )
         self.later(daemon.close)
         return daemon
 
-    def container(self, group=None, daemon=None, *, parent=None, pid=True, mnt=True, cgroupns=True,
-                  user=False, cgroupfs=False, join_pid=None, binds=None, **limits):
+    def container(
+        self,
+        group=None,
+        daemon=None,
+        *,
+        parent=None,
+        pid=True,
+        mnt=True,
+        cgroupns=True,
+        user=False,
+        cgroupfs=False,
+        join_pid=None,
+        binds=None,
+        **limits,
+    ):
         """A container with these limits in a new group (or in one that is given)."""
         group = group or self.cgroup(parent=parent, **limits)
-        made = Container(group, daemon or self.daemon, pid=pid, mnt=mnt, cgroupns=cgroupns, user=user,
-                         cgroupfs=cgroupfs, join_pid=join_pid, binds=binds)
+        made = Container(
+            group,
+            daemon or self.daemon,
+            pid=pid,
+            mnt=mnt,
+            cgroupns=cgroupns,
+            user=user,
+            cgroupfs=cgroupfs,
+            join_pid=join_pid,
+            binds=binds,
+        )
         self.later(made.close)
         return made
 
@@ -110,8 +139,16 @@ class Lab:
     def execute(self, *argv, **options):
         """A program on the host: (status, stdout, stderr)."""
         try:
-            done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  errors='replace', timeout=20 * host.SCALE, check=False, **options)
+            done = subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors='replace',
+                timeout=20 * host.SCALE,
+                check=False,
+                **options,
+            )
         except subprocess.TimeoutExpired as error:
             raise Failure(f'{" ".join(argv)} did not end') from error
         return done.returncode, done.stdout, done.stderr

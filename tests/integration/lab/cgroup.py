@@ -57,7 +57,7 @@ class Cgroup:
         return Cgroup(f'{self.path}/{name}', controllers, unified).limit(**limits)
 
     def bare_child(self, name):
-        """A group below this one without limits; on v2 without controllers, so this may have processes."""
+        """A group below without limits; on v2 without controllers, so this may have processes."""
         return Cgroup(f'{self.path}/{name}')
 
     def limit(self, memory=None, high=None, cpus=None, cpuset=None, swap=None, shares=None):
@@ -95,7 +95,11 @@ class Cgroup:
         if host.KIND == 'v2':
             self.put('memory', 'memory.swap.max', 'max' if limit == UNLIMITED else limit)
         else:
-            self.put('memory', 'memory.memsw.limit_in_bytes', limit if limit == UNLIMITED else limit + memory)
+            self.put(
+                'memory',
+                'memory.memsw.limit_in_bytes',
+                limit if limit == UNLIMITED else limit + memory,
+            )
 
     def set_cpus(self, cpus, period=PERIOD_US):
         quota = None if cpus == UNLIMITED else int(cpus * period)

@@ -16,13 +16,15 @@ class Skip(Exception):
 
 
 def needs(*words, tools='', timeout=60, quiet=False):
-    """Declare a test's needs: kinds of host (structural), tools (else skipped), an undisturbed CPU."""
+    """A test's needs: kinds of host (structural), tools (else skipped), an undisturbed CPU."""
+
     def mark(function):
         function.needs = words
         function.tools = tools.split()
         function.timeout = timeout
         function.quiet = quiet
         return function
+
     return mark
 
 

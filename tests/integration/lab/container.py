@@ -87,8 +87,19 @@ class Task:
 class Container:
     """See Lab.container for how it is made; `None` as group is the hierarchies' root."""
 
-    def __init__(self, group=None, daemon=None, *, pid=True, mnt=True, cgroupns=True, user=False,
-                 cgroupfs=False, join_pid=None, binds=None):
+    def __init__(
+        self,
+        group=None,
+        daemon=None,
+        *,
+        pid=True,
+        mnt=True,
+        cgroupns=True,
+        user=False,
+        cgroupfs=False,
+        join_pid=None,
+        binds=None,
+    ):
         self.group, self.daemon = group, daemon
         self.pidns, self.mnt, self.cgroupns, self.user = pid, mnt, cgroupns, user
         self.cgroupfs, self.join_pid = cgroupfs, join_pid
@@ -151,10 +162,12 @@ class Container:
             os._exit(1)
 
     def _unshare(self, control):
-        flags = ((host.CLONE_NEWPID if self.pidns and not self.join_pid else 0)
-                 | (host.CLONE_NEWNS if self.mnt else 0)
-                 | (host.CLONE_NEWCGROUP if self.cgroupns else 0)
-                 | (host.CLONE_NEWUSER if self.user else 0))
+        flags = (
+            (host.CLONE_NEWPID if self.pidns and not self.join_pid else 0)
+            | (host.CLONE_NEWNS if self.mnt else 0)
+            | (host.CLONE_NEWCGROUP if self.cgroupns else 0)
+            | (host.CLONE_NEWUSER if self.user else 0)
+        )
         if flags:
             host.unshare(flags)
         if self.user:

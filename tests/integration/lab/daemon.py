@@ -18,8 +18,7 @@ class Daemon:
     """One instance. `hidden` names v1 controllers whose hierarchy it cannot see; with `journal` it
     is told that its log goes to the journal."""
 
-    def __init__(self, binary, mnt, folder, group, *options, hidden=(), env=None,
-                 journal=False):
+    def __init__(self, binary, mnt, folder, group, *options, hidden=(), env=None, journal=False):
         self.mnt, self.group, self.hidden = mnt, group, hidden
         self.log_path = f'{folder}/log'
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -28,9 +27,13 @@ class Daemon:
             about = os.fstat(log.fileno())
             stream = {'JOURNAL_STREAM': f'{about.st_dev}:{about.st_ino}'} if journal else {}
             self.process = subprocess.Popen(
-                [binary, *options, mnt], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [binary, *options, mnt],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 env=dict(os.environ, NOTIFY_SOCKET=f'{folder}/notify', **stream, **(env or {})),
-                preexec_fn=self._before_exec)
+                preexec_fn=self._before_exec,
+            )
         self.pid = self.process.pid
         self._wait_ready()
 
@@ -52,7 +55,9 @@ class Daemon:
                 if b'READY=1' in self.notify.recv(65536).split(b'\n'):
                     return
             elif self.process.poll() is not None:
-                raise Failure(f'the daemon ended with {self.process.returncode} at its start: {self.tail()}')
+                raise Failure(
+                    f'the daemon ended with {self.process.returncode} at its start: {self.tail()}'
+                )
         raise Failure(f'the daemon was not ready in time: {self.tail()}')
 
     def path(self, name):
@@ -119,7 +124,9 @@ class Daemon:
         try:
             return self.process.wait(10 * host.SCALE)
         except subprocess.TimeoutExpired:
-            raise Failure(f'the daemon did not end within {10 * host.SCALE:g} s: {self.tail()}') from None
+            raise Failure(
+                f'the daemon did not end within {10 * host.SCALE:g} s: {self.tail()}'
+            ) from None
 
     def kill_everything(self):
         """SIGKILL keeper and worker at once: the mount is left behind dead."""

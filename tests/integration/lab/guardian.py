@@ -33,7 +33,13 @@ def start(name, folder):
 
 def _roots():
     """All hierarchies, those that only container managers use too."""
-    return sorted({point for point, _root, fstype, _options in host.mounts() if fstype in ('cgroup', 'cgroup2')})
+    return sorted(
+        {
+            point
+            for point, _root, fstype, _options in host.mounts()
+            if fstype in ('cgroup', 'cgroup2')
+        }
+    )
 
 
 def _tree(top):

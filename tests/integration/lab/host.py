@@ -53,7 +53,9 @@ def setns(fd, flags):
 
 
 def prctl(option, arg):
-    _checked('prctl', libc.prctl(option, ctypes.c_ulong(arg) if isinstance(arg, int) else arg, 0, 0, 0))
+    _checked(
+        'prctl', libc.prctl(option, ctypes.c_ulong(arg) if isinstance(arg, int) else arg, 0, 0, 0)
+    )
 
 
 def die_with_parent():

@@ -35,9 +35,17 @@ def read_from(group, path):
 
 def run(argv, options):
     env = dict(os.environ, LC_ALL='C', **options.pop('env', {}))
-    done = subprocess.run(argv, env=env, stdin=options.pop('stdin', subprocess.DEVNULL), text=True,
-                          capture_output=True, errors='replace', timeout=50 * host.SCALE,
-                          check=False, **options)
+    done = subprocess.run(
+        argv,
+        env=env,
+        stdin=options.pop('stdin', subprocess.DEVNULL),
+        text=True,
+        capture_output=True,
+        errors='replace',
+        timeout=50 * host.SCALE,
+        check=False,
+        **options,
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -109,11 +117,23 @@ def write_file(path, size):
     return size
 
 
+def write_and_sleep(path, size, done):
+    """Write a file or device and keep it open: a device's cache goes with its last user."""
+    with open(path, 'wb', buffering=0) as file:
+        for _ in range(size // host.MIB):
+            file.write(b'x' * host.MIB)
+        host.write(done, 'x')
+        sleep()
+
+
 def direct_io(path, size, to_disk):
     """dd of a size in direct blocks of 1 MiB; the text that dd prints."""
     argv = ['dd', 'bs=1M', f'count={size // host.MIB}']
-    argv += ['if=/dev/zero', f'of={path}', 'oflag=direct', 'conv=notrunc'] if to_disk else \
-            [f'if={path}', 'of=/dev/null', 'iflag=direct']
+    argv += (
+        ['if=/dev/zero', f'of={path}', 'oflag=direct', 'conv=notrunc']
+        if to_disk
+        else [f'if={path}', 'of=/dev/null', 'iflag=direct']
+    )
     return run(argv, {})
 
 
@@ -135,8 +155,18 @@ def screen(argv, seconds, keys, home, rows=24, columns=100):
     """What a full-screen program wrote to its terminal within a time, after which it gets keys."""
     pid, fd = pty.fork()
     if pid == 0:
-        os.execvpe(argv[0], argv, dict(os.environ, TERM='vt100', LC_ALL='C', HOME=home,
-                                            LINES=str(rows), COLUMNS=str(columns)))
+        os.execvpe(
+            argv[0],
+            argv,
+            dict(
+                os.environ,
+                TERM='vt100',
+                LC_ALL='C',
+                HOME=home,
+                LINES=str(rows),
+                COLUMNS=str(columns),
+            ),
+        )
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('4H', rows, columns, 0, 0))
     data, deadline, asked = bytearray(), time.monotonic() + seconds, False
     while True:

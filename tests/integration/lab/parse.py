@@ -5,7 +5,18 @@ import re
 
 from lab import host
 
-CPU_FIELDS = ('user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', 'steal', 'guest', 'guest_nice')
+CPU_FIELDS = (
+    'user',
+    'nice',
+    'system',
+    'idle',
+    'iowait',
+    'irq',
+    'softirq',
+    'steal',
+    'guest',
+    'guest_nice',
+)
 
 
 def meminfo(text):
@@ -69,8 +80,10 @@ def diskstats(text):
 
 def swaps(text):
     """[(name, kind, size, used, priority)] after the header."""
-    return [(f[0], f[1], int(f[2]), int(f[3]), int(f[4]))
-            for f in (line.split() for line in text.splitlines()[1:])]
+    return [
+        (f[0], f[1], int(f[2]), int(f[3]), int(f[4]))
+        for f in (line.split() for line in text.splitlines()[1:])
+    ]
 
 
 def cpu_views(container):
@@ -78,4 +91,8 @@ def cpu_views(container):
     info = container.read('/proc/cpuinfo')
     stat_text = container.read('/proc/stat')
     online = container.read('/sys/devices/system/cpu/online')
-    return {'cpuinfo': cpuinfo_cpus(info), 'stat': stat_cpus(stat_text), 'online': host.parse_list(online)}
+    return {
+        'cpuinfo': cpuinfo_cpus(info),
+        'stat': stat_cpus(stat_text),
+        'online': host.parse_list(online),
+    }
