@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sample/cputime.h"
-
 #include "fixture.h"
 
 #define MS     UINT64_C(1000000)
