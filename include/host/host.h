@@ -5,6 +5,7 @@
  * and procfs is a private mount, so that no file bound over the host's /proc (ours, say) can turn a
  * read back on us; tests open a fixture tree.
  */
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -65,6 +66,7 @@ int host_text_get(struct host *host, enum host_file file, unsigned max_age_ms,
 		  struct host_text **ret);
 
 struct host_text {
+	atomic_uint refs;
 	size_t len;
 	char str[]; /* NUL-terminated */
 };

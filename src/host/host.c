@@ -167,7 +167,8 @@ int host_possible_cpus(const struct host *h, unsigned *ret)
 
 void host_text_unref(struct host_text *text)
 {
-	g_atomic_rc_box_release(text);
+	if (atomic_fetch_sub(&text->refs, 1) == 1)
+		g_free(text);
 }
 
 int host_text_make(const struct host *h, enum host_file file, struct host_text **ret)
@@ -177,8 +178,9 @@ int host_text_make(const struct host *h, enum host_file file, struct host_text *
 		ssize_t n = host_read(h, file, buf, size);
 
 		if (n >= 0) {
-			struct host_text *t = g_atomic_rc_box_alloc(sizeof(*t) + (size_t)n + 1);
+			struct host_text *t = g_malloc(sizeof(*t) + (size_t)n + 1);
 
+			atomic_init(&t->refs, 1);
 			t->len = (size_t)n;
 			memcpy(t->str, buf, t->len + 1);
 			*ret = t;
@@ -190,13 +192,19 @@ int host_text_make(const struct host *h, enum host_file file, struct host_text *
 	return -EFBIG;
 }
 
+static struct host_text *text_ref(struct host_text *t)
+{
+	atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+	return t;
+}
+
 /* A reference to what the cache holds, however old; NULL: nothing yet. */
 static struct host_text *cache_peek(struct cache *c, uint64_t *ret_made_ms)
 {
 	struct host_text *t;
 
 	pthread_mutex_lock(&c->lock);
-	t = c->text ? g_atomic_rc_box_acquire(c->text) : NULL;
+	t = c->text ? text_ref(c->text) : NULL;
 	*ret_made_ms = c->made_ms;
 	pthread_mutex_unlock(&c->lock);
 	return t;
@@ -208,7 +216,7 @@ static void cache_put(struct cache *c, struct host_text *t, uint64_t made_ms)
 
 	pthread_mutex_lock(&c->lock);
 	old = c->text;
-	c->text = g_atomic_rc_box_acquire(t);
+	c->text = text_ref(t);
 	c->made_ms = made_ms;
 	pthread_mutex_unlock(&c->lock);
 	if (old)

@@ -70,11 +70,14 @@ def test_held_at_one_and_a_half_of_two_cpus(lab):
     box = lab.container(cpus=1.5, shares=FIRST)
     box.spin(2)
     time.sleep(1)
-    start, used = time.monotonic(), box.group.cpu_usage_us()
-    got = shares_of([box], 4.0)[0]
-    used = (box.group.cpu_usage_us() - used) / (time.monotonic() - start) / 20000
-    near(got['user'] + got['system'], used, 6, 'busy against what the group used')
-    if used > 70 or not host.GUEST:
+    for _ in range(5):  # until the machine, which may be busy otherwise, gives it its 1.5 CPUs
+        start, used = time.monotonic(), box.group.cpu_usage_us()
+        got = shares_of([box], 4.0)[0]
+        used = (box.group.cpu_usage_us() - used) / (time.monotonic() - start) / 20000
+        near(got['user'] + got['system'], used, 6, 'busy against what the group used')
+        if used > 72 or host.GUEST:
+            break
+    if used > 72 or not host.GUEST:
         near(got['user'] + got['system'], 75, 5, 'busy')
         near(got['steal'], 25, 5, 'steal')
         between(got['idle'], 0, 4, 'idle')
