@@ -233,7 +233,15 @@ static bool put_entry(const char *name, uint64_t id, mode_t type, uint64_t next,
 	return true;
 }
 
-/* The pids of the containers known now. */
+static bool contains(const pid_t *pids, size_t n, pid_t pid)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
+/* The pids of the containers known now; some share an init. */
 static pid_t *list_inits(struct container_table *t, size_t *ret_n)
 {
 	struct container **list;
@@ -241,7 +249,7 @@ static pid_t *list_inits(struct container_table *t, size_t *ret_n)
 	pid_t *inits = g_new(pid_t, n + 1);
 
 	for (size_t i = 0; i < n; i++) {
-		if (list[i]->init)
+		if (list[i]->init && !contains(inits, k, list[i]->init))
 			inits[k++] = list[i]->init;
 		container_put(t, list[i]);
 	}
