@@ -31,7 +31,7 @@ def meson_suite(folder, suite):
     """By case: meson's report lists the cases of each test that speaks TAP."""
     report = folder / "meson-logs/testlog.junit.xml"
     report.unlink(missing_ok=True)
-    command = ["meson", "test", "-C", folder, "--no-rebuild", "--suite", suite, "--print-errorlogs"]
+    command = ["meson", "test", "-C", folder, "--suite", suite, "--print-errorlogs"]
     status = subprocess.run(command).returncode
     if status:
         explain(folder / "meson-logs/testlog.txt")

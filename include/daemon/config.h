@@ -13,6 +13,7 @@ struct config {
 	char *pidfile;       /* NULL: none */
 	char *mount_options; /* for the kernel, beyond what we always give; may be "" */
 	bool debug;
+	bool nonempty; /* mount over a directory that has something in it */
 	struct view_options view;
 	bool is_worker; /* started by the keeper, with these descriptors: */
 	int fuse_fd, shared_fd, control_fd;

@@ -7,11 +7,12 @@
 #include "host/host.h"
 
 /*
- * Take @mountpoint for ourselves: a lock below /run that says "in use" to a second instance, the
+ * Take @mountpoint, which must be an empty directory unless @nonempty, for ourselves: a lock below /run that says "in use" to a second instance, the
  * directory made if it is missing, and what an instance that died left mounted there detached.
  * *@ret_lock is a descriptor to be kept for as long as the mount point is ours.
  */
-bool mount_prepare(const struct host *host, const char *mountpoint, int *ret_lock, GError **error);
+bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempty, int *ret_lock,
+		   GError **error);
 
 /* Gives the mount point up; the lock's file is removed. */
 void mount_unlock(const char *mountpoint, int *lock);

@@ -6,6 +6,7 @@
  * read back on us; tests open a fixture tree.
  */
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -53,6 +54,9 @@ ssize_t host_read_self(const struct host *host, const char *name, char *buf, siz
 
 /* The executable that we run, O_PATH: the same file, whatever lies at its path by now. */
 int host_open_self_exe(const struct host *host);
+
+/* We are in a pid namespace below another one: its processes have no pid that we could see. */
+bool host_is_nested(const struct host *host);
 
 /* One above the highest cpu that this host may ever have (/sys/devices/system/cpu/possible). */
 int host_possible_cpus(const struct host *host, unsigned *ret);

@@ -9,8 +9,7 @@
 
 /* Mount options that are on anyway, or that mean nothing to a read-only file system. */
 static const char *const implied_options[] = {
-	"allow_other", "default_permissions", "ro",      "nosuid", "nodev",
-	"nonempty",    "direct_io",           "use_ino", NULL
+	"allow_other", "default_permissions", "ro", "nosuid", "nodev", "direct_io", "use_ino", NULL
 };
 
 /* Of FUSE's own ("man 8 mount.fuse3"): the rest would change what readers see. */
@@ -29,6 +28,10 @@ static bool take_mount_options(char **given, struct config *c, GError **error)
 		for (char **p = parts; *p; p++) {
 			if (!**p || g_strv_contains(implied_options, *p))
 				continue;
+			if (strcmp(*p, "nonempty") == 0) {
+				c->nonempty = true;
+				continue;
+			}
 			if (!is_known_option(*p)) {
 				g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
 					    "the mount option '%s' is not known", *p);

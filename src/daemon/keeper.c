@@ -59,7 +59,12 @@ static bool write_pidfile(const char *path, GError **error)
 	if (!path)
 		return true;
 	text = g_strdup_printf("%d\n", getpid());
-	return g_file_set_contents(path, text, -1, error);
+	if (!g_file_set_contents(path, text, -1, NULL)) {
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+			    "cannot write the pid file %s", path);
+		return false;
+	}
+	return true;
 }
 
 /* In the child. The descriptors lose close-on-exec here alone. */
@@ -239,7 +244,11 @@ static bool set_up(struct keeper *k, GError **error)
 
 	if (r < 0)
 		return fail(error, -r, "cannot open the host's proc and sys");
-	ok = set_up_memory(k, host, error) && mount_prepare(host, c->mountpoint, &k->lock, error);
+	if (host_is_nested(host))
+		log_warning("this is not the host's pid namespace: readers outside of it see the "
+			    "host's files");
+	ok = set_up_memory(k, host, error) &&
+	     mount_prepare(host, c->mountpoint, c->nonempty, &k->lock, error);
 	host_free(host);
 	return ok && write_pidfile(c->pidfile, error) && take_signals(k, error) &&
 	       mount_fuse(c->mountpoint, c->mount_options, &k->fuse, error) &&

@@ -92,7 +92,15 @@ static bool is_ours(const struct host *host, const char *mountpoint)
 	return ours;
 }
 
-bool mount_prepare(const struct host *host, const char *mountpoint, int *ret_lock, GError **error)
+static bool is_empty(const char *path)
+{
+	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+
+	return dir && !g_dir_read_name(dir);
+}
+
+bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempty, int *ret_lock,
+		   GError **error)
 {
 	AUTO_FD int lock = -1;
 	struct stat st;
@@ -111,6 +119,9 @@ bool mount_prepare(const struct host *host, const char *mountpoint, int *ret_loc
 		return fail(error, errno, "cannot use the mount point %s", mountpoint);
 	if (!S_ISDIR(st.st_mode))
 		return fail(error, ENOTDIR, "cannot mount at %s", mountpoint);
+	/* /proc, say, by a slip. */
+	if (!nonempty && !is_empty(mountpoint))
+		return fail(error, ENOTEMPTY, "cannot mount at %s (-o nonempty would)", mountpoint);
 	*ret_lock = fd_steal(&lock);
 	return true;
 }

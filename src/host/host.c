@@ -153,6 +153,18 @@ int host_open_self_exe(const struct host *h)
 	return fd < 0 ? -errno : fd;
 }
 
+bool host_is_nested(const struct host *h)
+{
+	char status[16384];
+	const char *pids;
+
+	if (host_read_self(h, "status", status, sizeof(status)) < 0)
+		return false;
+	pids = strstr(status, "\nNSpid:\t");
+	/* One number for each level: a second one stands behind a tab. */
+	return pids && strcspn(pids + 8, "\t") < strcspn(pids + 8, "\n");
+}
+
 int host_possible_cpus(const struct host *h, unsigned *ret)
 {
 	char text[4096];
