@@ -75,6 +75,9 @@ int container_table_fd(const struct container_table *table);
 /* Forget the containers whose init died. */
 void container_table_reap(struct container_table *table);
 
+/* Descriptors have run out: close what is kept of containers and readers that nobody uses now. */
+void container_table_relieve(struct container_table *table);
+
 /* Close what has been idle for @idle_ms and forget containers whose cgroup is gone. */
 void container_table_sweep(struct container_table *table, uint64_t idle_ms);
 

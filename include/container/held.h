@@ -4,11 +4,10 @@
 #include "cgroup/node.h"
 
 struct held {
-	/* The cgroup that governs, by controller; NULL: the hierarchy's root, or no such controller. */
+	/* The container's own cgroup, by controller; NULL: the root, or no such controller. */
 	struct cg_node *nodes[CG_N_CONTROLLERS];
-	struct cg_node
-		*tasks; /* a cgroup whose cgroup.procs and below list the container's tasks */
-	int ns_fd;      /* the namespace that is its key; -1: none */
+	struct cg_node *tasks; /* a cgroup that has, with those below it, the container's tasks */
+	int ns_fd;             /* the namespace that is its key; -1: none */
 };
 
 /*
@@ -17,6 +16,12 @@ struct held {
  */
 int held_open(struct cg_tree *tree, const struct cg_layout *layout, const char *roots,
 	      struct held *ret);
+/*
+ * The cgroup that governs, borrowed; NULL: none below the root. On v2 that may be one above the
+ * container's own, and another one the next time: parents hand controllers down and take them back.
+ */
+struct cg_node *held_node(const struct held *held, enum cg_controller controller);
+
 /* Opens what held.tasks would be, alone. 0 with a reference (NULL: the root), -ENOENT or -errno. */
 int held_open_tasks(struct cg_tree *tree, const struct cg_layout *layout, const char *roots,
 		    struct cg_node **ret);

@@ -3,7 +3,7 @@
 /*
  * Keeps containers' mounts alive while processes that serve them come and go: it mounts, answers
  * FUSE_INIT, holds /dev/fuse and the memory that must survive, runs the worker, and starts another
- * when that dies. It parses nothing and serves nothing.
+ * when that dies. It serves nothing, and looks at nothing that a container could have made.
  */
 #include "daemon/config.h"
 

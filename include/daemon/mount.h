@@ -6,19 +6,24 @@
 
 #include "host/host.h"
 
-/*
- * Take @mountpoint, which must be an empty directory unless @nonempty, for ourselves: a lock below /run that says "in use" to a second instance, the
- * directory made if it is missing, and what an instance that died left mounted there detached.
- * *@ret_lock is a descriptor to be kept for as long as the mount point is ours.
- */
-bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempty, int *ret_lock,
-		   GError **error);
+struct mountpoint {
+	int lock;  /* below /run: says "in use" to a second instance; -1: not ours */
+	bool made; /* there was no such directory */
+};
 
-/* Gives the mount point up; the lock's file is removed. */
-void mount_unlock(const char *mountpoint, int *lock);
+/*
+ * Take @mountpoint, which must be an empty directory unless @nonempty, for ourselves: locked, made
+ * if it is missing, and what an instance that died left mounted there detached. @ret is to be given
+ * to mount_give_up() also after a failure; it begins as { .lock = -1 }.
+ */
+bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempty,
+		   struct mountpoint *ret, GError **error);
+
+/* A directory that was made is removed again unless something was @served there. */
+void mount_give_up(const char *mountpoint, struct mountpoint *mp, bool served);
 
 /* Open /dev/fuse and mount it at @mountpoint, with @options (",…" or "") for the kernel. */
 bool mount_fuse(const char *mountpoint, const char *options, int *ret_fd, GError **error);
 
-/* Detach what we mounted. Files of it that are bound into containers stay until our end. */
-void mount_detach(const char *mountpoint);
+/* Detach what we mounted, if it is what lies there. Files of it that are bound into containers stay until our end. */
+void mount_detach(const struct host *host, const char *mountpoint);

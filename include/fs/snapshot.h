@@ -44,4 +44,7 @@ void snapshot_close(struct snapshots *all, uint64_t handle);
 struct snapshot *snapshot_lock(struct snapshots *all, uint64_t handle, char **ret_text);
 void snapshot_unlock(struct snapshots *all, struct snapshot *snap);
 
+/* @fn is called by a thread that has to wait for another one's reading of the same open file. */
+void snapshots_on_wait(struct snapshots *all, void (*fn)(void *arg), void *arg);
+
 size_t snapshots_text_size(const struct snapshots *all);

@@ -37,7 +37,7 @@ struct node {
 };
 
 struct tree {
-	const struct host *host;
+	struct host *host;
 	struct names *names;
 };
 

@@ -25,6 +25,8 @@ int nspid_parse(const char *status, uint64_t *ret);
 int timens_parse(const char *text, int64_t *ret_ns);
 
 int host_pid_stat(const struct host *host, pid_t pid, struct pidstat *ret);
+/* The same of one thread alone (/proc/TID/task/TID/stat), which does not sum over its process. */
+int host_task_stat(const struct host *host, pid_t tid, struct pidstat *ret);
 int host_pid_nspid(const struct host *host, pid_t pid, uint64_t *ret);
 int host_pid_timens(const struct host *host, pid_t pid, int64_t *ret_ns);
 

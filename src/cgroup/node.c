@@ -57,6 +57,9 @@ static const char *const file_names[CG_N_VERSIONS][CG_N_FILES] = {
 	},
 };
 
+/* Real containers are some ten levels deep. */
+#define MAX_DEPTH 64
+
 /* In struct cg_node.fds, beside descriptors. */
 enum { FD_NOT_TRIED = -1, FD_ABSENT = -2 };
 
@@ -198,34 +201,72 @@ static void unref_locked(struct cg_node *n)
 	}
 }
 
-/* With the lock held. @path is consumed step by step: "/a/b" needs "/a" first. */
-static int get_locked(struct cg_tree *t, size_t hierarchy, char *path, struct cg_node **ret)
+/* With the lock held: the node at @path, if it is in the table and still the cgroup there. */
+static struct cg_node *find_locked(struct cg_tree *t, size_t hierarchy, char *path)
 {
-	struct cg_node key = { .hierarchy = hierarchy, .path = path }, *n, *parent = NULL;
-	char *slash = strrchr(path, '/');
-	int r;
+	struct cg_node key = { .hierarchy = hierarchy, .path = path };
+	struct cg_node *n = g_hash_table_lookup(t->nodes, &key);
 
-	n = g_hash_table_lookup(t->nodes, &key);
-	if (n && is_current(n)) {
-		*ret = cg_node_ref(n);
-		return 0;
-	}
+	if (n && is_current(n))
+		return cg_node_ref(n);
 	if (n)
 		g_hash_table_remove(t->nodes, n);
-	if (slash > path) {
+	return NULL;
+}
+
+/*
+ * With the lock held: the node at @path below *@parent, whose reference is given away for one to
+ * the new node. A level that is above what is mounted, or left out, is none: *@parent stays.
+ */
+static int descend_locked(struct cg_tree *t, size_t hierarchy, char *path, struct cg_node **parent)
+{
+	struct cg_node *n = find_locked(t, hierarchy, path);
+	int r;
+
+	if (n) {
+		unref_locked(*parent);
+		*parent = n;
+		return 0;
+	}
+	r = node_new(t, hierarchy, path, *parent, &n);
+	if (r < 0)
+		return r;
+	g_hash_table_add(t->nodes, n);
+	*parent = n;
+	return 0;
+}
+
+/*
+ * With the lock held: "/a/b" needs "/a" first. Of a chain longer than MAX_DEPTH the levels in the
+ * middle are left out: who nests that deep does so to cost us descriptors and time.
+ */
+static int get_locked(struct cg_tree *t, size_t hierarchy, char *path, struct cg_node **ret)
+{
+	struct cg_node *n = find_locked(t, hierarchy, path);
+	unsigned depth = 0;
+	int r;
+
+	if (n) {
+		*ret = n;
+		return 0;
+	}
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		if (++depth >= MAX_DEPTH)
+			break;
 		*slash = '\0';
-		r = get_locked(t, hierarchy, path, &parent);
+		r = descend_locked(t, hierarchy, path, &n);
 		*slash = '/';
 		/* Above what is mounted: the chain ends there. */
-		if (r < 0 && r != -ENOENT)
+		if (r < 0 && r != -ENOENT) {
+			unref_locked(n);
 			return r;
+		}
 	}
-	r = node_new(t, hierarchy, path, parent, &n);
+	r = descend_locked(t, hierarchy, path, &n);
 	if (r < 0) {
-		unref_locked(parent);
+		unref_locked(n);
 		return r;
 	}
-	g_hash_table_add(t->nodes, n);
 	*ret = n;
 	return 0;
 }

@@ -58,17 +58,28 @@ static const struct {
 	[CG_V2] = { .fields = v2_fields, .n = G_N_ELEMENTS(v2_fields), .key_end = ' ' },
 };
 
-/* " N<nid>=<number>" in the line from @p to @end. */
+/*
+ * " N<nid>=<number>" in the line from @p to @end: 0 when there is none (a node without memory).
+ * Returns false when what stands there is no number. Never looks beyond @end, where a newline or
+ * the end of the text stops every number.
+ */
 static bool find_node(const char *p, const char *end, unsigned nid, uint64_t *ret)
 {
+	*ret = 0;
 	while ((p = memchr(p, ' ', (size_t)(end - p)))) {
 		uint64_t n;
 
 		p++;
-		if (*p++ == 'N' && num_take(&p, &n) && n == nid && *p++ == '=')
+		if (*p != 'N')
+			continue;
+		p++;
+		if (!num_take(&p, &n) || *p != '=')
+			return false;
+		p++;
+		if (n == nid)
 			return num_take(&p, ret);
 	}
-	return false;
+	return true;
 }
 
 int cg_memory_parse_numa_stat(enum cg_version version, const char *text, unsigned nid,

@@ -29,7 +29,7 @@ int held_open(struct cg_tree *tree, const struct cg_layout *layout, const char *
 	for (size_t i = 0; i < G_N_ELEMENTS(order); i++) {
 		enum cg_controller c = order[i];
 		int hierarchy = layout->controllers[c], r;
-		struct cg_node *own = NULL, *node;
+		struct cg_node *own = NULL;
 
 		if (hierarchy < 0 || !places[hierarchy].path)
 			continue;
@@ -40,16 +40,22 @@ int held_open(struct cg_tree *tree, const struct cg_layout *layout, const char *
 		}
 		if (!own)
 			continue;
-		node = own;
-		if (cg_node_version(own) == CG_V2 && sign_of[c] < CG_N_FILES)
-			node = cg_node_with(own, sign_of[c]);
-		ret->nodes[c] = node ? cg_node_ref(node) : NULL;
+		ret->nodes[c] = cg_node_ref(own);
 		if (ret->tasks)
 			cg_node_unref(own);
 		else
 			ret->tasks = own;
 	}
 	return 0;
+}
+
+struct cg_node *held_node(const struct held *held, enum cg_controller c)
+{
+	struct cg_node *own = held->nodes[c];
+
+	if (!own || cg_node_version(own) == CG_V1 || sign_of[c] == CG_N_FILES)
+		return own;
+	return cg_node_with(own, sign_of[c]);
 }
 
 int held_open_tasks(struct cg_tree *tree, const struct cg_layout *layout, const char *roots,

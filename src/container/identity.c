@@ -144,29 +144,45 @@ static ssize_t read_inside(const struct identity_source *src, int ns_fd, int fd,
 	return n;
 }
 
+/* What is to be the same in two looks: the process as the host sees it, and as its namespace does. */
+struct look {
+	char *host, *inside;
+};
+
+static int look(const struct identity_source *src, int ns_fd, int fd, struct look *ret)
+{
+	ssize_t n = fd_read(fd, ret->host, CGROUP_TEXT_SIZE);
+
+	if (n >= 0)
+		n = read_inside(src, ns_fd, fd, ret->inside, CGROUP_TEXT_SIZE);
+	return n < 0 ? (int)n : 0;
+}
+
 static int resolve_cgroupns(const struct identity_source *src, pid_t pid, struct identity *ret)
 {
-	g_autofree char *host = g_malloc(CGROUP_TEXT_SIZE);
-	g_autofree char *inside = g_malloc(CGROUP_TEXT_SIZE);
-	g_autofree char *again = g_malloc(CGROUP_TEXT_SIZE);
+	g_autofree char *memory = g_malloc(4 * (size_t)CGROUP_TEXT_SIZE);
+	struct look a = { .host = memory, .inside = memory + CGROUP_TEXT_SIZE };
+	struct look b = { .host = memory + 2 * CGROUP_TEXT_SIZE,
+			  .inside = memory + 3 * CGROUP_TEXT_SIZE };
 	AUTO_FD int fd = host_pid_cgroup_open(src->host, pid);
-	ssize_t n;
+	bool same = false;
 
 	if (fd < 0)
 		return fd;
-	/* Until the process stays where it is between two looks from here; a hostile one never does. */
-	for (int tries = 0; tries < 8; tries++) {
-		n = fd_read(fd, host, CGROUP_TEXT_SIZE);
-		if (n >= 0)
-			n = read_inside(src, ret->ns_fd, fd, inside, CGROUP_TEXT_SIZE);
-		if (n >= 0)
-			n = fd_read(fd, again, CGROUP_TEXT_SIZE);
-		if (n < 0 || strcmp(host, again) == 0)
-			break;
+	/*
+	 * Until the process stays where it is for two looks. A hostile one never does: then where it
+	 * is now counts, which is never above its root.
+	 */
+	for (int tries = 0; tries < 8 && !same; tries++) {
+		int r = look(src, ret->ns_fd, fd, &a);
+
+		if (r == 0)
+			r = look(src, ret->ns_fd, fd, &b);
+		if (r < 0)
+			return r;
+		same = strcmp(a.host, b.host) == 0 && strcmp(a.inside, b.inside) == 0;
 	}
-	if (n < 0)
-		return (int)n;
-	ret->roots = roots_of_cgroupns(src->layout, host, inside);
+	ret->roots = roots_of_cgroupns(src->layout, a.host, same ? a.inside : "");
 	return 0;
 }
 

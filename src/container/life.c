@@ -73,3 +73,9 @@ void container_table_sweep(struct container_table *t, uint64_t idle_ms)
 	table_cool_down(t, 0, idle_ms);
 	readers_sweep(table_readers(t), idle_ms);
 }
+
+void container_table_relieve(struct container_table *t)
+{
+	table_cool_down(t, 0, 0);
+	readers_sweep(table_readers(t), 0);
+}

@@ -135,7 +135,7 @@ static void free_slot(struct state_table *t, struct slot *s)
 	}
 }
 
-/* Those of containers that nobody has seen in this process's time: dead, or never read again. */
+/* One of a container that nobody has read in this process's time: dead, most likely. */
 static void reclaim(struct state_table *t)
 {
 	GHashTableIter iter;
@@ -150,6 +150,7 @@ static void reclaim(struct state_table *t)
 		g_hash_table_iter_remove(&iter);
 		atomic_store(&s->used, 0);
 		g_queue_push_head(&t->free, s);
+		return;
 	}
 }
 

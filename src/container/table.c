@@ -5,6 +5,7 @@
 #include <glib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "util/fd.h"
@@ -12,6 +13,9 @@
 
 /* Containers whose descriptors are kept; each kept cgroup file pins some 5 KiB in the kernel. */
 #define HOT_MAX 256
+
+/* What one has open: a directory and a few files in each of v1's hierarchies, its pidfd and namespace. */
+#define FDS_EACH 32
 
 struct record {
 	struct container ct; /* first: a container is its record */
@@ -32,8 +36,9 @@ struct container_table {
 	struct cg_tree *tree;
 	pthread_mutex_t lock; /* guards records, hot, and the marked fields of each record */
 	GHashTable *records;  /* of struct record, by key */
-	GQueue hot;           /* most recently used first */
-	int epoll;            /* pidfds of inits */
+	size_t hot_max;
+	GQueue hot; /* most recently used first */
+	int epoll;  /* pidfds of inits */
 	void (*on_new)(void *);
 	void *on_new_arg;
 };
@@ -52,6 +57,16 @@ static gboolean key_equal(gconstpointer a, gconstpointer b)
 	return x->kind == y->kind && x->ns_ino == y->ns_ino && strcmp(x->text, y->text) == 0;
 }
 
+/* As many as half of our descriptors are enough for. */
+static size_t hot_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return HOT_MAX;
+	return MIN(HOT_MAX, limit.rlim_cur / 2 / FDS_EACH + 1);
+}
+
 struct container_table *container_table_new(const struct host *host, const struct cg_layout *layout,
 					    struct state_table *states)
 {
@@ -68,6 +83,7 @@ struct container_table *container_table_new(const struct host *host, const struc
 	pthread_mutex_init(&t->lock, NULL);
 	t->records = g_hash_table_new(key_hash, key_equal);
 	g_queue_init(&t->hot);
+	t->hot_max = hot_max();
 	t->epoll = epoll_create1(EPOLL_CLOEXEC);
 	return t;
 }
@@ -281,7 +297,7 @@ int table_publish(struct container_table *t, struct identity *id, struct contain
 	held_clear(&h);
 	identity_clear(id);
 	if (r == 0)
-		table_cool_down(t, HOT_MAX, 0);
+		table_cool_down(t, t->hot_max, 0);
 	return r;
 }
 

@@ -31,13 +31,15 @@
 #define PAUSE_MS 100
 
 /* How long a worker may take to finish what it has in hand. */
-#define STOP_TIMEOUT_MS 2000
+#define STOP_TIMEOUT_MS 5000
 
 struct keeper {
 	const struct config *config;
 	char **argv;
 	int executable; /* our own, as it was at the start: an upgrade on disk is not taken by chance */
-	int lock, fuse, signals;
+	struct mountpoint mountpoint;
+	int fuse, signals;
+	bool has_pidfile, served;
 	struct shared shared;
 	sigset_t inherited; /* signal mask */
 	pid_t worker;
@@ -52,8 +54,9 @@ static bool fail(GError **error, int err, const char *what)
 	return false;
 }
 
-static bool write_pidfile(const char *path, GError **error)
+static bool write_pidfile(struct keeper *k, GError **error)
 {
+	const char *path = k->config->pidfile;
 	g_autofree char *text = NULL;
 
 	if (!path)
@@ -64,6 +67,7 @@ static bool write_pidfile(const char *path, GError **error)
 			    "cannot write the pid file %s", path);
 		return false;
 	}
+	k->has_pidfile = true;
 	return true;
 }
 
@@ -110,8 +114,11 @@ static int end_worker(struct keeper *k, int timeout_ms)
 	struct pollfd p = { .fd = k->pidfd, .events = POLLIN };
 	int status = 0;
 
-	if (k->pidfd < 0 || poll(&p, 1, timeout_ms) != 1)
+	if (k->pidfd < 0 || poll(&p, 1, timeout_ms) != 1) {
+		if (timeout_ms > 0)
+			log_warning("worker %d did not end by itself in time", k->worker);
 		(void)kill(k->worker, SIGKILL);
+	}
 	while (waitpid(k->worker, &status, 0) < 0 && errno == EINTR)
 		;
 	forget_worker(k);
@@ -138,7 +145,8 @@ static bool start_worker(struct keeper *k, GError **error)
 		return fail(error, errno, "cannot start a worker");
 	}
 	k->pidfd = sys_pidfd_open(k->worker);
-	if (!wait_byte(k->control, WORKER_READY) || write(k->control, &go, 1) != 1) {
+	if (k->pidfd < 0 || !wait_byte(k->control, WORKER_READY) ||
+	    write(k->control, &go, 1) != 1) {
 		end_worker(k, 0);
 		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
 			    "the worker did not get ready");
@@ -215,6 +223,7 @@ static bool take_signals(struct keeper *k, GError **error)
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, &k->inherited);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGCHLD, SIG_DFL); /* ignored, it would hide how a worker ended */
 	k->signals = signalfd(-1, &set, SFD_CLOEXEC);
 	return k->signals >= 0 || fail(error, errno, "cannot receive signals");
 }
@@ -248,28 +257,32 @@ static bool set_up(struct keeper *k, GError **error)
 		log_warning("this is not the host's pid namespace: readers outside of it see the "
 			    "host's files");
 	ok = set_up_memory(k, host, error) &&
-	     mount_prepare(host, c->mountpoint, c->nonempty, &k->lock, error);
+	     mount_prepare(host, c->mountpoint, c->nonempty, &k->mountpoint, error);
 	host_free(host);
-	return ok && write_pidfile(c->pidfile, error) && take_signals(k, error) &&
+	return ok && write_pidfile(k, error) && take_signals(k, error) &&
 	       mount_fuse(c->mountpoint, c->mount_options, &k->fuse, error) &&
 	       handshake_answer(k->fuse, k->shared.header, error) && start_worker(k, error);
 }
 
 static void tear_down(struct keeper *k)
 {
-	if (k->fuse >= 0)
-		mount_detach(k->config->mountpoint);
+	struct host *host;
+
+	if (k->fuse >= 0 && host_open("/", &host) == 0) {
+		mount_detach(host, k->config->mountpoint);
+		host_free(host);
+	}
 	if (k->worker > 0) {
 		(void)kill(k->worker, SIGTERM);
 		(void)end_worker(k, STOP_TIMEOUT_MS);
 	}
-	if (k->lock >= 0 && k->config->pidfile)
+	if (k->has_pidfile)
 		(void)unlink(k->config->pidfile);
 	fd_close(&k->fuse);
 	fd_close(&k->executable);
 	fd_close(&k->signals);
 	shared_clear(&k->shared);
-	mount_unlock(k->config->mountpoint, &k->lock);
+	mount_give_up(k->config->mountpoint, &k->mountpoint, k->served);
 }
 
 bool keeper_run(const struct config *config, char **argv, GError **error)
@@ -277,7 +290,7 @@ bool keeper_run(const struct config *config, char **argv, GError **error)
 	struct keeper k = { .config = config,
 			    .argv = argv,
 			    .executable = -1,
-			    .lock = -1,
+			    .mountpoint = { .lock = -1 },
 			    .fuse = -1,
 			    .signals = -1,
 			    .shared = { .fd = -1 },
@@ -285,6 +298,7 @@ bool keeper_run(const struct config *config, char **argv, GError **error)
 			    .control = -1 };
 	bool ok = set_up(&k, error);
 
+	k.served = ok;
 	if (ok) {
 		log_info("serving at %s", config->mountpoint);
 		notify("READY=1");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -23,12 +24,25 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+/* Else /dev/fuse would become our standard output if that is closed. */
+static void fill_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	g_autoptr(GError) error = NULL;
 	struct config config;
 	int status = EXIT_OK;
 
+	fill_stdio();
 	log_init(LOG_LEVEL_INFO);
 	switch (config_parse(argc, argv, &config, &error)) {
 	case CONFIG_DONE:

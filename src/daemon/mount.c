@@ -63,15 +63,6 @@ static bool take_lock(const char *mountpoint, int *ret, GError **error)
 	return true;
 }
 
-void mount_unlock(const char *mountpoint, int *lock)
-{
-	g_autofree char *path = lock_path(mountpoint);
-
-	if (*lock >= 0)
-		(void)unlink(path);
-	fd_close(lock);
-}
-
 /* Whether the topmost mount at @mountpoint is of an lxcfs-clone (by the last such line). */
 static bool is_ours(const struct host *host, const char *mountpoint)
 {
@@ -99,13 +90,12 @@ static bool is_empty(const char *path)
 	return dir && !g_dir_read_name(dir);
 }
 
-bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempty, int *ret_lock,
-		   GError **error)
+bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempty,
+		   struct mountpoint *ret, GError **error)
 {
-	AUTO_FD int lock = -1;
 	struct stat st;
 
-	if (!take_lock(mountpoint, &lock, error))
+	if (!take_lock(mountpoint, &ret->lock, error))
 		return false;
 	/* With the lock ours, a mount of ours there belongs to nobody: dead, or left behind. */
 	while (is_ours(host, mountpoint)) {
@@ -113,6 +103,7 @@ bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempt
 		if (umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 			return fail(error, errno, "cannot detach the old mount at %s", mountpoint);
 	}
+	ret->made = access(mountpoint, F_OK) < 0;
 	if (g_mkdir_with_parents(mountpoint, 0755) < 0 && errno != EEXIST)
 		return fail(error, errno, "cannot make the mount point %s", mountpoint);
 	if (stat(mountpoint, &st) < 0)
@@ -122,8 +113,18 @@ bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempt
 	/* /proc, say, by a slip. */
 	if (!nonempty && !is_empty(mountpoint))
 		return fail(error, ENOTEMPTY, "cannot mount at %s (-o nonempty would)", mountpoint);
-	*ret_lock = fd_steal(&lock);
 	return true;
+}
+
+void mount_give_up(const char *mountpoint, struct mountpoint *mp, bool served)
+{
+	g_autofree char *path = lock_path(mountpoint);
+
+	if (mp->made && !served)
+		(void)rmdir(mountpoint);
+	if (mp->lock >= 0)
+		(void)unlink(path);
+	fd_close(&mp->lock);
 }
 
 bool mount_fuse(const char *mountpoint, const char *options, int *ret_fd, GError **error)
@@ -146,8 +147,10 @@ bool mount_fuse(const char *mountpoint, const char *options, int *ret_fd, GError
 	return true;
 }
 
-void mount_detach(const char *mountpoint)
+void mount_detach(const struct host *host, const char *mountpoint)
 {
-	if (umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL)
+	if (!is_ours(host, mountpoint))
+		log_warning("%s is not unmounted: something else is mounted there", mountpoint);
+	else if (umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 		log_warning("cannot unmount %s: %s", mountpoint, g_strerror(errno));
 }

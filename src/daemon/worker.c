@@ -73,8 +73,10 @@ static int open_all(struct worker *w, const struct config *c)
 		.snapshots = snapshots_new(w->shared.snapshots, SHARED_N_SNAPSHOTS, h->text_size),
 	};
 	r = channel_new(c->fuse_fd, &w->shared, &w->fs, &w->channel);
-	if (r == 0)
+	if (r == 0) {
 		host_on_slow(w->host, channel_step_aside, w->channel);
+		snapshots_on_wait(w->fs.snapshots, channel_step_aside, w->channel);
+	}
 	/* Not to be found paged out by the kernel when a request comes while we die. */
 	if (r == 0 && mlock(w->shared.journal, SHARED_N_THREADS * sizeof(struct journal_slot)) < 0)
 		log_debug("cannot lock the request buffers: %s", g_strerror(errno));

@@ -38,6 +38,39 @@ static int generate(const struct node *node, const struct request *req, struct t
 	return r == 0 ? text_result(out) : r;
 }
 
+static bool is_out_of_fds(int r)
+{
+	return r == -EMFILE || r == -ENFILE;
+}
+
+static bool is_gone(const struct host *host, pid_t pid)
+{
+	uint64_t ino;
+
+	return host_pid_ns(host, pid, HOST_NS_PID, &ino) < 0;
+}
+
+int render_check(const struct renderer *r, const struct node *node, pid_t reader)
+{
+	struct container *own, *other;
+	int ret = -EACCES;
+
+	if (!node->pid)
+		return 0;
+	if (reader <= 0) /* in a pid namespace that we cannot see: nobody that we know */
+		return -EACCES;
+	if (container_is_host_process(r->containers, reader))
+		return 0;
+	if (container_lookup(r->containers, reader, &own) != 0)
+		return -EACCES;
+	if (container_lookup(r->containers, node->pid, &other) == 0) {
+		ret = own == other ? 0 : -EACCES;
+		container_put(r->containers, other);
+	}
+	container_put(r->containers, own);
+	return ret;
+}
+
 int render(const struct renderer *r, const struct node *node, pid_t reader, struct text *out)
 {
 	struct request req = { .host = r->host,
@@ -46,12 +79,22 @@ int render(const struct renderer *r, const struct node *node, pid_t reader, stru
 			       .options = r->options,
 			       .number = node->number };
 
+	/* Each time: the pid may be another process's by now, in another container. */
+	if (render_check(r, node, reader) < 0)
+		return -EACCES;
 	if (node->kind == NODE_HOST_FILE)
 		return render_host(r, node, out);
 	/* A cgroup that vanished under us is looked up once more: the container may have moved. */
 	for (int tries = 0; tries < 2; tries++) {
 		int ret = container_lookup(r->containers, req.pid, &req.ct);
 
+		if (is_out_of_fds(ret) && tries == 0) {
+			container_table_relieve(r->containers);
+			continue;
+		}
+
+		if (ret == CONTAINER_E_HOST && node->pid && is_gone(r->host, node->pid))
+			return -ESRCH;
 		if (ret == CONTAINER_E_HOST)
 			break;
 		if (ret < 0)
@@ -62,6 +105,10 @@ int render(const struct renderer *r, const struct node *node, pid_t reader, stru
 		if (ret == -ENODEV || ret == -ENOENT)
 			container_drop(r->containers, req.ct, false);
 		container_put(r->containers, req.ct);
+		if (is_out_of_fds(ret) && tries == 0) {
+			container_table_relieve(r->containers);
+			continue;
+		}
 		if (ret == VIEW_E_PASSTHROUGH)
 			break;
 		if (ret != -ENODEV && ret != -ENOENT)
@@ -70,21 +117,4 @@ int render(const struct renderer *r, const struct node *node, pid_t reader, stru
 	out->len = 0;
 	out->overflow = false;
 	return render_host(r, node, out);
-}
-
-int render_check(const struct renderer *r, const struct node *node, pid_t reader)
-{
-	struct container *own, *other;
-	int ret = -EACCES;
-
-	if (!node->pid || container_is_host_process(r->containers, reader))
-		return 0;
-	if (container_lookup(r->containers, reader, &own) != 0)
-		return -EACCES;
-	if (container_lookup(r->containers, node->pid, &other) == 0) {
-		ret = own == other ? 0 : -EACCES;
-		container_put(r->containers, other);
-	}
-	container_put(r->containers, own);
-	return ret;
 }

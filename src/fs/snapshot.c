@@ -21,6 +21,8 @@ struct snapshots {
 	struct snapshot *slots;
 	char *texts;
 	struct local *local;
+	void (*on_wait)(void *arg);
+	void *on_wait_arg;
 	pthread_mutex_t lock; /* guards both queues, and .owner and .generation of all slots */
 	GQueue free;          /* last freed first: its pages are warm, others never touched */
 	GQueue used;          /* most recently used first */
@@ -124,6 +126,17 @@ uint64_t snapshot_open(struct snapshots *all, uint64_t unique, bool again)
 	return handle;
 }
 
+/* Its pages, unless somebody still writes there for who had the slot before. */
+static void give_back(struct snapshots *all, struct snapshot *s)
+{
+	pthread_mutex_t *lock = &local_of(all, s)->lock;
+
+	if (s - all->slots < KEPT || pthread_mutex_trylock(lock) != 0)
+		return;
+	(void)madvise(text_of(all, s), all->text_size, MADV_REMOVE);
+	pthread_mutex_unlock(lock);
+}
+
 void snapshot_close(struct snapshots *all, uint64_t handle)
 {
 	struct snapshot *s = slot_of(all, handle);
@@ -134,8 +147,7 @@ void snapshot_close(struct snapshots *all, uint64_t handle)
 	if (s->owner && s->generation == (uint32_t)handle) {
 		s->owner = 0;
 		s->generation++;
-		if (s - all->slots >= KEPT)
-			(void)madvise(text_of(all, s), all->text_size, MADV_REMOVE);
+		give_back(all, s);
 		g_queue_unlink(&all->used, &local_of(all, s)->link);
 		g_queue_push_head_link(&all->free, &local_of(all, s)->link);
 	}
@@ -149,9 +161,15 @@ struct snapshot *snapshot_lock(struct snapshots *all, uint64_t handle, char **re
 
 	if (!s)
 		return NULL;
-	pthread_mutex_lock(&local_of(all, s)->lock);
+	if (pthread_mutex_trylock(&local_of(all, s)->lock) != 0) {
+		if (all->on_wait)
+			all->on_wait(all->on_wait_arg);
+		pthread_mutex_lock(&local_of(all, s)->lock);
+	}
 	pthread_mutex_lock(&all->lock);
 	ours = s->owner && s->generation == (uint32_t)handle;
+	if (ours && s->made_for != s->generation)
+		s->whole = false;
 	if (ours && all->used.head != &local_of(all, s)->link) {
 		g_queue_unlink(&all->used, &local_of(all, s)->link);
 		g_queue_push_head_link(&all->used, &local_of(all, s)->link);
@@ -161,8 +179,6 @@ struct snapshot *snapshot_lock(struct snapshots *all, uint64_t handle, char **re
 		pthread_mutex_unlock(&local_of(all, s)->lock);
 		return NULL;
 	}
-	if (s->made_for != s->generation)
-		s->whole = false;
 	*ret_text = text_of(all, s);
 	return s;
 }
@@ -170,6 +186,12 @@ struct snapshot *snapshot_lock(struct snapshots *all, uint64_t handle, char **re
 void snapshot_unlock(struct snapshots *all, struct snapshot *s)
 {
 	pthread_mutex_unlock(&local_of(all, s)->lock);
+}
+
+void snapshots_on_wait(struct snapshots *all, void (*fn)(void *arg), void *arg)
+{
+	all->on_wait = fn;
+	all->on_wait_arg = arg;
 }
 
 size_t snapshots_text_size(const struct snapshots *all)

@@ -17,6 +17,9 @@
 
 #define PAGE 4096
 
+/* Whole pages of a text that hardly changes in length. */
+#define SIZE_MAX_AGE_MS 60000
+
 /* What the names at the top of a host's tree have as their directory: the row's number, marked. */
 #define ROW (UINT32_C(1) << 31)
 
@@ -241,7 +244,7 @@ static off_t size_of(const struct tree *t, const struct node *n, const struct st
 
 	if (n->in_tree)
 		return MAX(st->st_size, PAGE);
-	len = host_text_make(t->host, n->file->host, &text) < 0 ? 0 : text->len;
+	len = host_text_get(t->host, n->file->host, SIZE_MAX_AGE_MS, &text) < 0 ? 0 : text->len;
 	return (off_t)((len + len / 4) / PAGE + 1) * PAGE;
 }
 

@@ -238,8 +238,9 @@ static void cache_put(struct cache *c, struct host_text *t, uint64_t made_ms)
 int host_text_get(struct host *h, enum host_file file, unsigned max_age_ms, struct host_text **ret)
 {
 	struct cache *c = &h->cache[file];
-	uint64_t now = sys_coarse_ms(), made;
+	uint64_t made;
 	AUTO_HOST_TEXT struct host_text *t = cache_peek(c, &made);
+	uint64_t now = sys_coarse_ms(); /* after .made was: never less */
 	struct host_text *fresh;
 	int r;
 

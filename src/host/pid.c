@@ -13,7 +13,7 @@
 #include "util/fd.h"
 #include "util/num.h"
 
-/* "/proc/" is the directory; "4194304/timens_offsets" the longest name below it. */
+/* "/proc/" is the directory; "4194304/task/4194304/stat" the longest name below it. */
 #define PATH_SIZE 48
 
 static const char *const ns_names[HOST_N_NS] = {
@@ -99,6 +99,16 @@ int host_pid_stat(const struct host *host, pid_t pid, struct pidstat *ret)
 	char buf[2048];
 	ssize_t n = read_pid(host, pid, "stat", buf, sizeof(buf));
 
+	return n < 0 ? (int)n : pidstat_parse(buf, ret);
+}
+
+int host_task_stat(const struct host *host, pid_t tid, struct pidstat *ret)
+{
+	char name[32], buf[2048];
+	ssize_t n;
+
+	(void)snprintf(name, sizeof(name), "task/%d/stat", tid);
+	n = read_pid(host, tid, name, buf, sizeof(buf));
 	return n < 0 ? (int)n : pidstat_parse(buf, ret);
 }
 

@@ -44,6 +44,7 @@ void loadavg_first(uint32_t fixed[3], unsigned active, uint64_t age_ns)
 
 struct count {
 	const struct host *host;
+	uint32_t max; /* tasks to be looked at */
 	uint32_t running, blocked, total;
 	uint64_t newest_start;
 	pid_t newest;
@@ -54,7 +55,11 @@ static void count_task(pid_t tid, void *arg)
 	struct count *c = arg;
 	struct pidstat st;
 
-	if (host_pid_stat(c->host, tid, &st) < 0 || st.state == 'Z' || st.state == 'X')
+	if (c->total >= c->max) {
+		c->total++; /* counted, but not looked at */
+		return;
+	}
+	if (host_task_stat(c->host, tid, &st) < 0 || st.state == 'Z' || st.state == 'X')
 		return;
 	c->total++;
 	c->running += st.state == 'R';
@@ -66,9 +71,10 @@ static void count_task(pid_t tid, void *arg)
 	}
 }
 
-static int count_tasks(const struct host *host, struct cg_node *tasks, struct load_state *ret)
+static int count_tasks(const struct host *host, struct cg_node *tasks, uint32_t max,
+		       struct load_state *ret)
 {
-	struct count c = { .host = host };
+	struct count c = { .host = host, .max = max };
 	uint64_t newest = 0;
 	int r = cg_tasks_each(tasks, count_task, &c);
 
@@ -84,7 +90,7 @@ static int count_tasks(const struct host *host, struct cg_node *tasks, struct lo
 }
 
 int loadavg_sample(const struct host *host, struct container *ct, struct cg_node *tasks,
-		   bool always, uint64_t now_ns)
+		   bool always, uint32_t max_tasks, uint64_t now_ns)
 {
 	struct load_state *load = state_load(ct->state), next;
 	uint64_t usage = 0;
@@ -97,7 +103,7 @@ int loadavg_sample(const struct host *host, struct container *ct, struct cg_node
 	first = next.sampled_ns == 0;
 	moved = cg_cpu_usage_read(tasks, &usage) < 0 || usage != next.usage_ns;
 	if (first || moved || always) {
-		r = count_tasks(host, tasks, &next);
+		r = count_tasks(host, tasks, max_tasks, &next);
 		if (r < 0)
 			return r;
 	} else {
@@ -116,7 +122,7 @@ int loadavg_sample(const struct host *host, struct container *ct, struct cg_node
 	}
 	next.usage_ns = usage;
 	pthread_mutex_lock(state_lock(ct->state));
-	/* Two samplers at once (the first read, and the thread): the earlier one counts. */
+	/* Two samplers at once (a first read, and the thread): the earlier one counts. */
 	if (!first || load->sampled_ns == 0)
 		*load = next;
 	pthread_mutex_unlock(state_lock(ct->state));

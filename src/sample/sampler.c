@@ -14,6 +14,9 @@
 #define IDLE_MS  60000u
 #define SWEEP_NS UINT64_C(30000000000)
 
+/* What sampling may take of the 5 s between two steps. */
+#define BUDGET_NS UINT64_C(200000000)
+
 /* Who read a container's load within this time will do so again, so its tasks are looked at. */
 #define READ_LATELY_NS UINT64_C(60000000000)
 
@@ -24,6 +27,7 @@ struct sampler {
 	int wake; /* eventfd: there is a new container */
 	uint64_t next_ns, swept_ns;
 	size_t known; /* containers at the last look */
+	size_t turn;  /* whose turn it is, when there is no time for all */
 };
 
 static void on_new(void *arg)
@@ -77,20 +81,29 @@ static void sample(struct sampler *s, struct container *ct, bool is_step, uint64
 	if ((!first && !is_step) || container_tasks(s->containers, ct, &tasks) < 0 || !tasks)
 		return;
 	/* A container that vanishes meanwhile is forgotten by others. */
-	(void)loadavg_sample(s->host, ct, tasks, always, now);
+	(void)loadavg_sample(s->host, ct, tasks, always, UINT32_MAX, now);
 	cg_node_unref(tasks);
 }
 
+/*
+ * In turns, and for a while only: who makes us many containers of many tasks shall not keep us from
+ * all else. Those that are left out now have their steps made up for when it is their turn.
+ */
 static void sample_all(struct sampler *s, bool is_step, uint64_t now)
 {
 	g_autofree struct container **list = NULL;
-	size_t n = container_table_list(s->containers, &list);
+	size_t n = container_table_list(s->containers, &list), done = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (s->loadavg)
-			sample(s, list[i], is_step, now);
-		container_put(s->containers, list[i]);
+		struct container *ct = list[(s->turn + i) % n];
+
+		if (s->loadavg && sys_boottime_ns() - now < BUDGET_NS) {
+			sample(s, ct, is_step, now);
+			done++;
+		}
+		container_put(s->containers, ct);
 	}
+	s->turn = n ? (s->turn + done) % n : 0;
 	s->known = n;
 }
 

@@ -38,7 +38,7 @@ int cpus_online(const struct request *req, struct cpuset *ret)
 int cpus_visible_with(const struct request *req, const struct cg_quota *quota, struct cpuset *ret)
 {
 	uint64_t quota_cpus = req->options->cpu_quota ? quota->cpus : CG_UNLIMITED;
-	struct cg_node *node = req->ct->held.nodes[CG_CPUSET];
+	struct cg_node *node = held_node(&req->ct->held, CG_CPUSET);
 	struct cpuset online, cpuset;
 	int r = node ? cg_cpus_read(node, &cpuset) : -ENOENT;
 
@@ -60,7 +60,8 @@ int cpus_visible_with(const struct request *req, const struct cg_quota *quota, s
 int cpus_visible(const struct request *req, struct cpuset *ret)
 {
 	struct cg_quota quota = { .cpus = CG_UNLIMITED };
-	int r = req->options->cpu_quota ? cg_quota_read(req->ct->held.nodes[CG_CPU], &quota) : 0;
+	int r = req->options->cpu_quota ? cg_quota_read(held_node(&req->ct->held, CG_CPU), &quota)
+					: 0;
 
 	return r < 0 ? r : cpus_visible_with(req, &quota, ret);
 }
@@ -100,7 +101,7 @@ static void copy_counters(const struct cputime_state *st, unsigned n_cpus, uint6
 /* The part under the container's lock: what is read later must not be booked earlier. */
 static int advance(const struct request *req, struct cg_cpu_time *per_cpu, struct cpu_counters *ret)
 {
-	struct cg_node *const *nodes = req->ct->held.nodes;
+	const struct held *held = &req->ct->held;
 	struct cputime_input in = { .start_ns = req->ct->start_ns,
 				    .visible = &ret->visible,
 				    .n_cpus = container_table_cpus(req->containers),
@@ -108,7 +109,7 @@ static int advance(const struct request *req, struct cg_cpu_time *per_cpu, struc
 	uint64_t ns_per_tick = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
 	struct cputime_state *next;
 	struct cg_cpu cpu;
-	int r = cg_cpu_read(nodes[CG_CPU], nodes[CG_CPUACCT], per_cpu, &cpu);
+	int r = cg_cpu_read(held_node(held, CG_CPU), held_node(held, CG_CPUACCT), per_cpu, &cpu);
 
 	if (r == 0)
 		r = cpus_visible_with(req, &cpu.quota, &ret->visible);
@@ -133,7 +134,7 @@ int cpu_counters_read(const struct request *req, struct cpu_counters *ret)
 		(void *)scratch(&thread_buf, CPUSET_MAX * sizeof(struct cg_cpu_time));
 	int r;
 
-	if (!req->ct->held.nodes[CG_CPUACCT])
+	if (!held_node(&req->ct->held, CG_CPUACCT))
 		return VIEW_E_PASSTHROUGH;
 	pthread_mutex_lock(state_lock(req->ct->state));
 	r = advance(req, per_cpu, ret);

@@ -72,7 +72,7 @@ void diskstats_render(const char *host_text, const struct cg_io *io, struct text
 int diskstats_generate(const struct request *req, struct text *out)
 {
 	AUTO_HOST_TEXT struct host_text *host = NULL;
-	struct cg_node *node = req->ct->held.nodes[CG_IO];
+	struct cg_node *node = held_node(&req->ct->held, CG_IO);
 	struct cg_io io = { 0 };
 	int r;
 

@@ -4,6 +4,12 @@
 #include "util/sys.h"
 #include "view/views.h"
 
+/*
+ * How many tasks a first read looks at before the sampler does: some 10 ms. Every new cgroup
+ * namespace is a new container, so this is what a hostile one can make us do at will.
+ */
+#define FIRST_TASKS 512
+
 /* As the kernel prints them: rounded to hundredths (fs/proc/loadavg.c adds FIXED_1/200). */
 static uint64_t centi(uint32_t fixed)
 {
@@ -46,7 +52,7 @@ int loadavg_generate(const struct request *req, struct text *out)
 		int r;
 
 		host_slow(req->host);
-		r = loadavg_sample(req->host, ct, ct->held.tasks, true, now);
+		r = loadavg_sample(req->host, ct, ct->held.tasks, true, FIRST_TASKS, now);
 
 		if (r < 0)
 			return r;

@@ -239,15 +239,16 @@ static uint64_t host_number(const struct request *req, enum host_file file, uint
 
 static int read_input(const struct request *req, const char *host_text, struct meminfo_input *in)
 {
-	struct cg_node *const *nodes = req->ct->held.nodes;
+	const struct held *held = &req->ct->held;
 	int r = host_meminfo_parse(host_text, &in->host);
 
 	if (r == 0)
-		r = cg_memory_read(nodes[CG_MEMORY], &in->cg);
+		r = cg_memory_read(held_node(held, CG_MEMORY), &in->cg);
 	if (r == 0 && req->options->swap && in->host.swap_total > 0)
-		r = cg_swap_read(nodes[CG_MEMORY], &in->swap);
-	if (r == 0 && in->host.hugetlb > 0 && nodes[CG_HUGETLB]) {
-		r = cg_hugetlb_read(nodes[CG_HUGETLB], in->host.hugepage_size, &in->hugetlb);
+		r = cg_swap_read(held_node(held, CG_MEMORY), &in->swap);
+	if (r == 0 && in->host.hugetlb > 0 && held_node(held, CG_HUGETLB)) {
+		r = cg_hugetlb_read(held_node(held, CG_HUGETLB), in->host.hugepage_size,
+				    &in->hugetlb);
 		r = r == -ENOENT ? 0 : r;
 	}
 	/* The kernel's default is 50 percent (mm/util.c). */
@@ -264,7 +265,7 @@ int meminfo_generate(const struct request *req, struct text *out)
 	struct meminfo_input in = { 0 };
 	int r;
 
-	if (!req->ct->held.nodes[CG_MEMORY])
+	if (!held_node(&req->ct->held, CG_MEMORY))
 		return VIEW_E_PASSTHROUGH;
 	r = host_text_get(req->host, HOST_MEMINFO, HOST_MEMINFO_MAX_AGE_MS, &host);
 	if (r == 0)

@@ -116,7 +116,7 @@ static int parse_host(const char *host_text, struct host_meminfo *ret)
 
 int node_meminfo_generate(const struct request *req, struct text *out)
 {
-	struct cg_node *memory = req->ct->held.nodes[CG_MEMORY];
+	struct cg_node *memory = held_node(&req->ct->held, CG_MEMORY);
 	struct meminfo_input in = { 0 };
 	char path[64], host_text[FILE_SIZE + 1];
 	uint64_t limit = CG_UNLIMITED;
@@ -144,7 +144,7 @@ int node_meminfo_generate(const struct request *req, struct text *out)
 /* A list of nodes as the host has it, without those that the container may not use. */
 static int generate_list(const struct request *req, const char *path, struct text *out)
 {
-	struct cg_node *node = req->ct->held.nodes[CG_CPUSET];
+	struct cg_node *node = held_node(&req->ct->held, CG_CPUSET);
 	struct cpuset list, mems;
 	char text[FILE_SIZE + 1];
 	ssize_t n;

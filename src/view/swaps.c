@@ -34,7 +34,7 @@ int swaps_generate(const struct request *req, struct text *out)
 	AUTO_HOST_TEXT struct host_text *text = NULL;
 	struct host_meminfo host;
 	struct cg_swap swap = { 0 };
-	struct cg_node *memory = req->ct->held.nodes[CG_MEMORY];
+	struct cg_node *memory = held_node(&req->ct->held, CG_MEMORY);
 	int r;
 
 	if (!memory)

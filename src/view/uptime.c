@@ -31,7 +31,8 @@ int uptime_generate(const struct request *req, struct text *out)
 	uint64_t idle;
 	int r;
 
-	if (!req->ct->init)
+	/* In no namespace, and in the root of what counts CPU time: all as on the host. */
+	if (!req->ct->init && !held_node(&req->ct->held, CG_CPUACCT))
 		return VIEW_E_PASSTHROUGH;
 	r = cpu_counters_read(req, &counters);
 	idle = counters.sum.idle;

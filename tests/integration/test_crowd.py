@@ -69,7 +69,7 @@ def crowd(lab, seconds, **options):
         equal(wrong, '', f'after {count} readings')
         total += count
     ok(total > READERS * 3, f'{total} readings')
-    ok(made >= 3, f'{made} containers came and went')
+    ok(made >= 1, 'no container came and went')
     equal(daemon.stop(), 0, 'exit status')
     return middle or last, last
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "sample/cputime.h"
 #include "fixture.h"
+#include "sample/cputime.h"
 
 #define MS     UINT64_C(1000000)
 #define S      (1000 * MS)

@@ -129,7 +129,7 @@ struct crowd {
 
 static void task(struct crowd *c, unsigned pid, char state, unsigned start, unsigned inner_pid)
 {
-	g_autofree char *stat_path = g_strdup_printf("proc/%u/stat", pid);
+	g_autofree char *stat_path = g_strdup_printf("proc/%u/task/%u/stat", pid, pid);
 	g_autofree char *status_path = g_strdup_printf("proc/%u/status", pid);
 	g_autofree char *stat = g_strdup_printf(
 		"%u (a) b) %c 1 1 1 0 -1 4194304 1 0 0 0 1 1 0 0 20 0 1 0 %u 1 1 1\n", pid, state,
@@ -181,7 +181,7 @@ static void test_tasks_of_all_cgroups_below_count(void **state)
 	(void)state;
 	crowd_make(&c);
 	load = state_load(c.ct.state);
-	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, false, 1060 * S), 0);
+	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, false, UINT32_MAX, 1060 * S), 0);
 	assert_int_equal(load->running, 2);
 	assert_int_equal(load->blocked, 1);
 	assert_int_equal(load->total, 5);
@@ -200,19 +200,19 @@ static void test_who_used_no_time_is_looked_at_only_when_asked(void **state)
 	(void)state;
 	crowd_make(&c);
 	load = state_load(c.ct.state);
-	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, false, 1060 * S), 0);
+	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, false, UINT32_MAX, 1060 * S), 0);
 	lab_write(&c.lab, "cg/a/deep/er/cgroup.threads", "");
 	/* nothing ran: nothing was runnable, what is blocked may still be */
-	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, false, 1065 * S), 0);
+	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, false, UINT32_MAX, 1065 * S), 0);
 	assert_int_equal(load->running, 0);
 	assert_int_equal(load->blocked, 1);
 	assert_int_equal(load->total, 5);
-	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, true, 1070 * S), 0);
+	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, true, UINT32_MAX, 1070 * S), 0);
 	assert_int_equal(load->running, 1);
 	assert_int_equal(load->total, 3);
 	lab_write(&c.lab, "cg/a/cgroup.threads", "12\n");
 	lab_write(&c.lab, "cg/a/cpu.stat", "usage_usec 1001\nuser_usec 1\nsystem_usec 1\n");
-	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, false, 1075 * S), 0);
+	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, false, UINT32_MAX, 1075 * S), 0);
 	assert_int_equal(load->total, 1);
 	crowd_end(&c);
 }
@@ -226,14 +226,14 @@ static void test_steps_keep_the_kernels_rhythm(void **state)
 	(void)state;
 	crowd_make(&c);
 	load = state_load(c.ct.state);
-	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, true, 1060 * S), 0);
+	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, true, UINT32_MAX, 1060 * S), 0);
 	memcpy(want, load->fixed, sizeof(want));
 	/* between two steps nothing moves */
-	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, true, 1064 * S), 0);
+	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, true, UINT32_MAX, 1064 * S), 0);
 	assert_memory_equal(want, load->fixed, sizeof(want));
 	assert_int_equal(load->sampled_ns, 1060 * S);
 	/* two steps are due, the rest of the time is kept */
-	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, true, 1073 * S), 0);
+	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, true, UINT32_MAX, 1073 * S), 0);
 	loadavg_step(want, 3, 2);
 	assert_memory_equal(want, load->fixed, sizeof(want));
 	assert_int_equal(load->sampled_ns, 1070 * S);
@@ -249,7 +249,8 @@ static void test_cgroup_that_is_gone(void **state)
 	crowd_make(&c);
 	load = state_load(c.ct.state);
 	lab_remove(&c.lab, "cg/a");
-	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, true, 1060 * S), -ENODEV);
+	assert_int_equal(loadavg_sample(c.host, &c.ct, c.tasks, true, UINT32_MAX, 1060 * S),
+			 -ENODEV);
 	assert_int_equal(load->sampled_ns, 0);
 	crowd_end(&c);
 }
