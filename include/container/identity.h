@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* The slow half of container_lookup(): what makes a process's container, and where its cgroups are. */
+/*
+ * The slow half of container_lookup(): what makes a process's container, and where its cgroups are.
+ */
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>

@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Names a container for ever: its root cgroup, the start of its init, the namespace that makes it. */
+/*
+ * Names a container for ever: its root cgroup, the start of its init, the namespace that makes it.
+ */
 struct state_id {
 	uint64_t cgroup_ino;
 	uint64_t start_ns;

@@ -15,8 +15,8 @@ enum channel_end {
 };
 
 /*
- * Attach to the mounted file system @fuse_fd, whose FUSE_INIT is on record in @shared. All borrowed.
- * Returns 0, -EPROTO when this libfuse doesn't fit what was agreed, or -errno.
+ * Attach to the mounted file system @fuse_fd, whose FUSE_INIT is on record in @shared. All
+ * borrowed. Returns 0, -EPROTO when this libfuse doesn't fit what was agreed, or -errno.
  */
 int channel_new(int fuse_fd, const struct shared *shared, struct fs *fs, struct channel **ret);
 struct channel *channel_free(struct channel *channel);

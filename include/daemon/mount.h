@@ -25,5 +25,8 @@ void mount_give_up(const char *mountpoint, struct mountpoint *mp, bool served);
 /* Open /dev/fuse and mount it at @mountpoint, with @options (",…" or "") for the kernel. */
 bool mount_fuse(const char *mountpoint, const char *options, int *ret_fd, GError **error);
 
-/* Detach what we mounted, if it is what lies there. Files of it that are bound into containers stay until our end. */
+/*
+ * Detach what we mounted, if it is what lies there. Files of it that are bound into containers stay
+ * until our end.
+ */
 void mount_detach(const struct host *host, const char *mountpoint);

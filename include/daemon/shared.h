@@ -9,7 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Serving threads: one waits for requests, the others are for when that one has something slow to do. */
+/*
+ * Serving threads: one waits for requests, the others are for when that one has something slow to
+ * do.
+ */
 #define SHARED_N_THREADS 4
 
 /*
@@ -21,7 +24,8 @@
 
 /*
  * The request that a thread has in hand: its length (the first word of struct fuse_in_header) is
- * not 0 from when the kernel gave it until it was answered. A worker that dies leaves it to the next.
+ * not 0 from when the kernel gave it until it was answered. A worker that dies leaves it to the
+ * next.
  */
 struct journal_slot {
 	_Alignas(4096) char request[SHARED_REQUEST_SIZE];

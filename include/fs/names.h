@@ -2,8 +2,9 @@
 #pragma once
 /*
  * Numbers for the files of the host's tree that somebody looked up: (number of the directory, name)
- * to number and back; "directory" is another such number, or whatever the caller makes it. They are in memory of the keeper, since the kernel remembers node ids longer
- * than a process lives. Only names that exist on the host are put in, so the host bounds them.
+ * to number and back; "directory" is another such number, or whatever the caller makes it. They are
+ * in memory of the keeper, since the kernel remembers node ids longer than a process lives. Only
+ * names that exist on the host are put in, so the host bounds them.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +17,9 @@ size_t names_size(void);
 struct names *names_new(void *memory);
 struct names *names_free(struct names *names);
 
-/* The number of @name in @parent; made when it is new. Returns it (> 0), or -ENOSPC. Thread-safe. */
+/*
+ * The number of @name in @parent; made when it is new. Returns it (> 0), or -ENOSPC. Thread-safe.
+ */
 int64_t names_intern(struct names *names, uint32_t parent, const char *name);
 
 /* 0 with *@ret_parent and *@ret_name (valid as long as @names), or -ENOENT. */

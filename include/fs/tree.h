@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * The tree: node ids, what they stand for, and where each leads. A node id is computed from the host
- * pid whose container is meant (0: the reader's) and the number of a row of vfiles[] or of a name of
- * the host's tree. Nothing is remembered of a node, and nothing here knows FUSE.
+ * The tree: node ids, what they stand for, and where each leads. A node id is computed from the
+ * host pid whose container is meant (0: the reader's) and the number of a row of vfiles[] or of a
+ * name of the host's tree. Nothing is remembered of a node, and nothing here knows FUSE.
  */
 #include <stdbool.h>
 #include <stdint.h>

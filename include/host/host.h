@@ -64,7 +64,8 @@ int host_possible_cpus(const struct host *host, unsigned *ret);
 /*
  * The text of a kept file as it was at most @max_age_ms ago, shared by all readers: for files whose
  * making costs the kernel milliseconds on a big host. One reader at a time makes it anew; meanwhile
- * the others get the former one, if that is not older by more than half a second. Returns 0 with a reference in *@ret, or -errno.
+ * the others get the former one, if that is not older by more than half a second. Returns 0 with a
+ * reference in *@ret, or -errno.
  */
 int host_text_get(struct host *host, enum host_file file, unsigned max_age_ms,
 		  struct host_text **ret);

@@ -4,9 +4,10 @@
 #include <sys/types.h>
 
 /*
- * The host pid of the init of the pid namespace @ns_fd: by ioctl NS_GET_TGID_FROM_PIDNS (Linux 6.11),
- * before that by a child that enters the namespace and sends the credentials of "pid 1" over a
- * socket, where the kernel translates them. Returns 0, -ESRCH when it has none any more, or -errno.
+ * The host pid of the init of the pid namespace @ns_fd: by ioctl NS_GET_TGID_FROM_PIDNS
+ * (Linux 6.11), before that by a child that enters the namespace and sends the credentials of "pid
+ * 1" over a socket, where the kernel translates them. Returns 0, -ESRCH when it has none any more,
+ * or -errno.
  */
 int host_pidns_init(int ns_fd, pid_t *ret);
 

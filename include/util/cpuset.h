@@ -20,7 +20,10 @@ bool cpuset_has(const struct cpuset *set, unsigned cpu);
 unsigned cpuset_count(const struct cpuset *set);
 bool cpuset_equal(const struct cpuset *a, const struct cpuset *b);
 
-/* The first member that is >= @from, or CPUSET_MAX: for (c = next(s, 0); c < MAX; c = next(s, c + 1)) */
+/*
+ * The first member that is >= @from, or CPUSET_MAX: for (c = next(s, 0); c < MAX; c = next(s, c +
+ * 1))
+ */
 unsigned cpuset_next(const struct cpuset *set, unsigned from);
 
 /* Keep only what is in @other too. */

@@ -10,7 +10,10 @@ int sys_open_beneath(int dirfd, const char *path, int flags);
 /* pidfd_open(2), close-on-exec. */
 int sys_pidfd_open(pid_t pid);
 
-/* A procfs of our own that is mounted nowhere (fsopen, fsmount): files bound over /proc don't hide it. */
+/*
+ * A procfs of our own that is mounted nowhere (fsopen, fsmount): files bound over /proc don't hide
+ * it.
+ */
 int sys_mount_private_proc(void);
 
 /* The tree at @path without what is mounted on top of it below (open_tree, not recursive). */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* /proc/cpuinfo of every architecture: the host's, without the cpus that a container doesn't see. */
+/*
+ * /proc/cpuinfo of every architecture: the host's, without the cpus that a container doesn't see.
+ */
 #include "util/cpuset.h"
 #include "util/text.h"
 

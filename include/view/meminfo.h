@@ -40,11 +40,15 @@ void meminfo_render_rows(const char *host_text, const char *prefix, const struct
 			 size_t n_rows, size_t count_name_width, const struct meminfo_input *in,
 			 struct text *out);
 
-/* Append @host_text with every line that a container sees otherwise replaced; order and padding
- * are the host's. */
+/*
+ * Append @host_text with every line that a container sees otherwise replaced; order and padding
+ * are the host's.
+ */
 void meminfo_render(const char *host_text, const struct meminfo_input *in, struct text *out);
 
-/* The same for /sys/devices/system/node/nodeN/meminfo; in->host and in->cg are those of the node. */
+/*
+ * The same for /sys/devices/system/node/nodeN/meminfo; in->host and in->cg are those of the node.
+ */
 void node_meminfo_render(const char *host_text, unsigned nid, const struct meminfo_input *in,
 			 struct text *out);
 

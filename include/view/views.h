@@ -2,7 +2,8 @@
 #pragma once
 /*
  * One function a virtual file: appends the whole file, as the container sees it, to @out. Each
- * returns 0, VIEW_E_PASSTHROUGH, -ENODEV (or -ENOENT) when the container's cgroup is gone, or -errno.
+ * returns 0, VIEW_E_PASSTHROUGH, -ENODEV (or -ENOENT) when the container's cgroup is gone, or
+ * -errno.
  */
 #include "util/text.h"
 #include "view/request.h"

@@ -85,9 +85,9 @@ static void append_root(GString *out, const struct cg_hierarchy *h, struct cg_pl
 }
 
 /*
- * The roots of a cgroup namespace: @host is where a process in it is as the host sees it, @inside as
- * the namespace sees it ("/" is its root). One outside of its namespace's root ("/../x") was moved
- * there by the host: what counts is where it is now.
+ * The roots of a cgroup namespace: @host is where a process in it is as the host sees it, @inside
+ * as the namespace sees it ("/" is its root). One outside of its namespace's root ("/../x") was
+ * moved there by the host: what counts is where it is now.
  */
 static char *roots_of_cgroupns(const struct cg_layout *l, const char *host, const char *inside)
 {
@@ -144,7 +144,9 @@ static ssize_t read_inside(const struct identity_source *src, int ns_fd, int fd,
 	return n;
 }
 
-/* What is to be the same in two looks: the process as the host sees it, and as its namespace does. */
+/*
+ * What is to be the same in two looks: the process as the host sees it, and as its namespace does.
+ */
 struct look {
 	char *host, *inside;
 };
@@ -170,8 +172,8 @@ static int resolve_cgroupns(const struct identity_source *src, pid_t pid, struct
 	if (fd < 0)
 		return fd;
 	/*
-	 * Until the process stays where it is for two looks. A hostile one never does: then where it
-	 * is now counts, which is never above its root.
+	 * Until the process stays where it is for two looks. A hostile one never does: then where
+	 * it is now counts, which is never above its root.
 	 */
 	for (int tries = 0; tries < 8 && !same; tries++) {
 		int r = look(src, ret->ns_fd, fd, &a);

@@ -14,7 +14,10 @@
 /* Containers whose descriptors are kept; each kept cgroup file pins some 5 KiB in the kernel. */
 #define HOT_MAX 256
 
-/* What one has open: a directory and a few files in each of v1's hierarchies, its pidfd and namespace. */
+/*
+ * What one has open: a directory and a few files in each of v1's hierarchies, its pidfd and
+ * namespace.
+ */
 #define FDS_EACH 32
 
 struct record {

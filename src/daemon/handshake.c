@@ -11,8 +11,8 @@
 #define INIT_TIMEOUT_MS 5000
 
 /*
- * How much of a file one request may ask for: what its biggest text has (cpuinfo, 1.5 KiB a cpu), so
- * that it comes in one, but no more: the kernel pins a reader's whole buffer, 128 KiB for cat,
+ * How much of a file one request may ask for: what its biggest text has (cpuinfo, 1.5 KiB a cpu),
+ * so that it comes in one, but no more: the kernel pins a reader's whole buffer, 128 KiB for cat,
  * which costs more than all that we do. From 16 KiB to the kernel's own limit of 1 MiB.
  */
 static uint16_t max_pages(unsigned n_cpus)
