@@ -30,7 +30,8 @@ static uint64_t node_free(const struct meminfo_input *in)
 
 static uint64_t node_used(const struct meminfo_input *in)
 {
-	return node_total(in) - node_free(in);
+	/* What the two lines above show, each rounded down to kB. */
+	return (node_total(in) / 1024 - node_free(in) / 1024) * 1024;
 }
 
 static uint64_t active(const struct meminfo_input *in)

@@ -98,17 +98,29 @@ def test_all_time_of_a_cpu_is_accounted_for(lab):
             near(grown, seconds * host.HZ, 6, f'ticks of {name} with {spinners} spinners')
 
 
-@needs(quiet=True)
-def test_uptime_idle_is_the_idle_of_stat(lab):
-    """The second number of uptime is stat's idle over the visible CPUs."""
-    lab.first()
-    box = lab.container(cpus=1.5)
+def idle_agrees(box):
+    """The second number of uptime lies between stat's idle before and after it."""
     box.spin()
     for _ in range(5):
         before, middle, after = box.call(inside.read_all, (STAT, UPTIME, STAT))
         low, high = (parse.stat(text)[0]['cpu'][3] / host.HZ for text in (before, after))
         between(parse.uptime(middle)[1], low - 0.03, high + 0.03, 'idle of uptime')
         time.sleep(0.3)
+
+
+@needs(quiet=True)
+def test_uptime_idle_is_the_idle_of_stat(lab):
+    """The second number of uptime is stat's idle over the visible CPUs."""
+    lab.first()
+    idle_agrees(lab.container(cpus=1.5))
+
+
+@needs(quiet=True)
+def test_uptime_idle_without_a_pid_namespace(lab):
+    """The same in the host's pid namespace, with the host's cgroup namespace and with its own."""
+    lab.first()
+    for cgroupns in (False, True):
+        idle_agrees(lab.container(cpus=1.5, pid=False, cgroupns=cgroupns))
 
 
 def test_uptime_starts_with_the_container(lab):

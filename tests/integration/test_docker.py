@@ -6,7 +6,9 @@ import subprocess
 import time
 
 from lab import MIB, host, parse
+from lab.cgroup import Cgroup
 from lab.check import Failure, between, equal, eventually, needs, ok
+from test_diskstats import Disk
 
 # The files of /proc that runc lets a container mount over.
 ALLOWED = ('cpuinfo', 'diskstats', 'meminfo', 'stat', 'swaps', 'uptime', 'loadavg', 'slabinfo')
@@ -109,6 +111,19 @@ class Docker:
             self.process.wait()
 
 
+def moves_show_in_diskstats(lab, docker, box):
+    """10 MiB read from the disk in the container's group are on the disk's line."""
+    disk = Disk(lab)
+    group = Cgroup(f'{docker.parent.path}/{box}', controllers=('blkio',))
+    disk.count_in(group)
+    argv = ('dd', f'if={disk.path}', 'of=/dev/null', 'bs=1M', 'count=10', 'iflag=direct')
+    status, _out, err = lab.execute(*argv, preexec_fn=group.join)
+    equal(status, 0, err)
+    counters = parse.diskstats(docker.cat(box, '/proc/diskstats')).get(disk.name, [])
+    equal(len(counters), 17, f'counters of {disk.name}')
+    between(counters[2], 10 * MIB // 512, 20 * MIB // 512, 'sectors read')
+
+
 @needs('host', tools='dockerd docker busybox', timeout=240)
 def test_docker(lab):
     """docker run -m 256m --cpus 1 with the files that runc allows; docker update shows at once."""
@@ -131,8 +146,7 @@ def test_docker(lab):
         0 if info['SwapTotal'] == 0 else 1,
         'swaps',
     )
-    for counters in parse.diskstats(docker.cat(box, '/proc/diskstats')).values():
-        equal(len(counters), 17, 'counters of diskstats')
+    moves_show_in_diskstats(lab, docker, box)
 
     docker.do('update', '--memory', '128m', '--memory-swap', '256m', '--cpus', '2', box)
     equal(

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Each controller missing in turn: what it alone tells becomes the host's, the rest stays true."""
 
+import os
 import time
 
 from lab import MIB, host, inside, parse
-from lab.check import between, equal, near, needs, ok
+from lab.check import between, equal, eventually, near, needs, ok
 
 FILES = ('meminfo', 'cpuinfo', 'stat', 'uptime', 'loadavg', 'swaps', 'diskstats')
 LIMIT = 256 * MIB
@@ -159,14 +160,62 @@ def test_group_without_cpuset(lab):
 
 @needs('v2')
 def test_group_without_io(lab):
-    """No io controller in the group: a file that is whole, of devices that there are."""
-    box = lacking(lab, 'io')
+    """No io controller in the group: what the parent's io.stat counts, to the last number."""
+    parent = lab.cgroup()
+    box = lab.container(group=parent.child('box', enabled=('cpu', 'memory', 'cpuset', 'pids')))
     whole(box)
-    ok(
-        set(parse.diskstats(box.read('/proc/diskstats')))
-        <= set(parse.diskstats(host.read('/proc/diskstats'))),
-        'devices',
-    )
+    ok(not os.path.exists(box.group.file('io', 'io.stat')), 'the group has the io controller')
+    if host.SPARE_DISK:
+        status, _out, err = box.call(inside.direct_io, host.SPARE_DISK, MIB, False)
+        equal(status, 0, err)
+
+    def exact():
+        before = parent.get('io', 'io.stat')
+        text = box.seen('/proc/diskstats')
+        if parent.get('io', 'io.stat') != before:
+            return None
+        return (text, diskstats_of(before))
+
+    text, wanted = eventually(exact, 'io.stat stays the same for a moment')
+    equal(text, wanted, 'diskstats')
+    if host.SPARE_DISK:
+        device = parse.diskstats(text)[os.path.basename(host.SPARE_DISK)]
+        between(device[2], MIB // 512, 2 * MIB // 512, 'sectors read')
+
+
+def diskstats_of(io_stat):
+    """The host's diskstats with these counters, of the devices that have any."""
+    devices = {
+        number: {key: int(value) for key, value in (pair.split('=') for pair in pairs)}
+        for number, *pairs in (line.split() for line in io_stat.splitlines())
+    }
+    lines = []
+    for line in host.read('/proc/diskstats').splitlines():
+        major, minor, name = line.split()[:3]
+        counted = devices.get(f'{major}:{minor}', {})
+        if any(counted.values()):
+            numbers = [0] * 17
+            for i, way in ((0, 'r'), (4, 'w'), (11, 'd')):
+                numbers[i] = counted[f'{way}ios']
+                numbers[i + 2] = counted[f'{way}bytes'] // 512
+            start = line[: line.index(f' {name} ') + len(name) + 1]
+            lines.append(' '.join([start, *map(str, numbers)]) + '\n')
+    return ''.join(lines)
+
+
+@needs('v2')
+def test_memory_controller_that_comes_later(lab):
+    """The parent hands memory down only after a first read: the group's own limit shows next."""
+    parent = lab.cgroup(memory=2 * LIMIT)
+    group = parent.child('box', enabled=('cpu', 'cpuset', 'io', 'pids'))
+    box = lab.container(group=group)
+    ok(not os.path.exists(group.file('memory', 'memory.max')), 'the group has a limit already')
+    equal(shown(box)[0], 2 * LIMIT // 1024, "MemTotal of the parent's limit")
+    parent.enable('memory')
+    group.set_memory(LIMIT)
+    equal(shown(box)[0], LIMIT // 1024, 'MemTotal of its own limit')
+    group.set_memory(LIMIT // 2)
+    equal(shown(box)[0], LIMIT // 2 // 1024, 'MemTotal after a change')
 
 
 @needs('v2')

@@ -5,9 +5,12 @@ import os
 import re
 import signal
 import time
+import urllib.parse
 
 from lab import MIB, host, parse
 from lab.check import between, equal, eventually, needs, ok
+
+LOCKS = '/run/lxcfs-clone'
 
 
 def run(lab, *argv):
@@ -28,6 +31,20 @@ def refuses(result, *words):
 
 def no_mount(path):
     ok(all(point != path for point, *_ in host.mounts()), f'something is mounted on {path}')
+
+
+def locks(lab):
+    """The locks that instances on mount points in the test's folder hold, or left."""
+    mine = urllib.parse.quote(lab.folder, safe='')
+    names = os.listdir(LOCKS) if os.path.isdir(LOCKS) else []
+    return [name for name in names if name.startswith(mine)]
+
+
+def nothing_left(lab, path):
+    """After a failed start: no mount, no lock, no mount point that was not there before."""
+    no_mount(path)
+    equal(locks(lab), [], 'locks')
+    ok(not os.path.exists(path), f'{path} was made and is left')
 
 
 def test_help_fits_a_screen(lab):
@@ -61,8 +78,11 @@ def test_version_is_one_line(lab):
 
 def test_bad_option(lab):
     """An unknown option, and one mount point too many: one sentence and a status."""
-    refuses(run(lab, '--no-such-option', lab.folder), '--no-such-option')
+    refuses(run(lab, '--no-such-option', f'{lab.folder}/made'), '--no-such-option')
+    nothing_left(lab, f'{lab.folder}/made')
     refuses(run(lab, f'{lab.folder}/a', f'{lab.folder}/b'))
+    for name in 'ab':
+        nothing_left(lab, f'{lab.folder}/{name}')
     no_mount(lab.folder)
 
 
@@ -71,6 +91,9 @@ def test_bad_fuse_option(lab):
     os.mkdir(f'{lab.folder}/mnt')
     refuses(run(lab, '-o', 'nosuchoption', f'{lab.folder}/mnt'), 'nosuchoption')
     no_mount(f'{lab.folder}/mnt')
+    ok(os.path.isdir(f'{lab.folder}/mnt'), 'a mount point that was there is gone')
+    refuses(run(lab, '-o', 'nosuchoption', f'{lab.folder}/made'), 'nosuchoption')
+    nothing_left(lab, f'{lab.folder}/made')
 
 
 def test_options_of_lxcfs_are_accepted(lab):
@@ -142,41 +165,54 @@ def test_mount_point_is_a_file(lab):
     host.write_new(path, 'x')
     refuses(run(lab, path), path)
     equal(host.read(path), 'x', 'the file')
+    equal(locks(lab), [], 'locks')
+
+
+def test_mount_point_that_is_not_empty(lab):
+    """Refused in a sentence that names the option; with it, mounted and given back untouched."""
+    mnt = f'{lab.folder}/mnt'
+    os.mkdir(mnt)
+    host.write_new(f'{mnt}/file', 'x')
+    refuses(run(lab, mnt), mnt, '-o nonempty')
+    no_mount(mnt)
+    equal(locks(lab), [], 'locks')
+    daemon = lab.start_daemon('-o', 'nonempty', mnt=mnt)
+    ok(daemon.mounted(), 'mounted')
+    ok(host.read(daemon.path('/proc/meminfo')), 'meminfo')
+    equal(len(locks(lab)), 1, 'locks of one that serves')
+    equal(daemon.stop(), 0, 'exit status')
+    equal(host.read(f'{mnt}/file'), 'x', 'the file below')
+    equal(locks(lab), [], 'locks after its end')
 
 
 def test_no_fuse_device(lab):
     """Without /dev/fuse: a sentence that names it, nothing mounted."""
-    os.mkdir(f'{lab.folder}/mnt')
+    mnt = f'{lab.folder}/made'
     script = 'mount -t tmpfs tmpfs /dev && exec "$@" 2>&1 >/dev/null'
     status, out, err = lab.execute(
-        'unshare', '-m', 'sh', '-c', script, 'sh', lab.run.binary, f'{lab.folder}/mnt'
+        'unshare', '-m', 'sh', '-c', script, 'sh', lab.run.binary, mnt
     )
     refuses((status, '', err or out), '/dev/fuse')
-    no_mount(f'{lab.folder}/mnt')
+    nothing_left(lab, mnt)
 
 
 @needs(tools='setpriv')
 def test_not_root(lab):
     """Another user is told that root is needed."""
-    os.mkdir(f'{lab.folder}/mnt')
-    result = lab.execute(
-        'setpriv',
-        '--reuid=65534',
-        '--regid=65534',
-        '--clear-groups',
-        lab.run.binary,
-        f'{lab.folder}/mnt',
-    )
+    # Where another user may make folders.
+    os.mkdir(f'{lab.folder}/open')
+    os.chmod(f'{lab.folder}/open', 0o777)
+    mnt = f'{lab.folder}/open/made'
+    argv = ('setpriv', '--reuid=65534', '--regid=65534', '--clear-groups')
+    result = lab.execute(*argv, lab.run.binary, mnt)
     if result[0] == 126 or 'failed to execute' in result[2]:
         copy = f'{lab.folder}/program'
         with open(lab.run.binary, 'rb') as source, open(copy, 'wb') as target:
             target.write(source.read())
         os.chmod(copy, 0o755)
-        result = lab.execute(
-            'setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', copy, f'{lab.folder}/mnt'
-        )
+        result = lab.execute(*argv, copy, mnt)
     refuses(result, 'root')
-    no_mount(f'{lab.folder}/mnt')
+    nothing_left(lab, mnt)
 
 
 def test_stale_mount_is_cleaned_up(lab):

@@ -148,8 +148,9 @@ static void test_node_that_is_not_named_has_nothing(void **state)
 
 static void test_what_is_no_number(void **state)
 {
-	static const char *const bad[] = { "anon N0=\n",  "anon N0=x\n", "anon N0=-1\n",
-					   "anon N0\n",	  "anon N=1\n",	 "anon Nx=1\n",
+	static const char *const bad[] = { "anon N0=\n",   "anon N0=x\n",
+					   "anon N0=-1\n", "anon N0\n",
+					   "anon N=1\n",   "anon Nx=1\n",
 					   "anon N0= 1\n", "anon N0=99999999999999999999999\n" };
 
 	(void)state;
@@ -192,9 +193,15 @@ static void feed_v2(const char *text, void *data)
 
 static void test_hostile(void **state)
 {
-	static const char *const short_ones[] = { "anon ", "anon \n", "anon  ", "anon N", "anon N0",
-						  "anon N0=", "hierarchical_total=",
-						  "hierarchical_total= ", "hierarchical_total=1 N" };
+	static const char *const short_ones[] = { "anon ",
+						  "anon \n",
+						  "anon  ",
+						  "anon N",
+						  "anon N0",
+						  "anon N0=",
+						  "hierarchical_total=",
+						  "hierarchical_total= ",
+						  "hierarchical_total=1 N" };
 	g_autofree char *v2 = fixture_read("v2-6.1/sys/fs/cgroup/level1/level2/memory.numa_stat");
 	g_autofree char *v1 =
 		fixture_read("v1-6.1/sys/fs/cgroup/memory/level1/level2/memory.numa_stat");

@@ -7,43 +7,42 @@
 #define MIB (1024 * KIB)
 
 /* Linux 6.18 with one node; the numbers of HugePages_ changed. */
-static const char host_text[] =
-	"Node 0 MemTotal:        8087768 kB\n"
-	"Node 0 MemFree:         6927864 kB\n"
-	"Node 0 MemUsed:         1159904 kB\n"
-	"Node 0 SwapCached:            0 kB\n"
-	"Node 0 Active:           534736 kB\n"
-	"Node 0 Inactive:         228564 kB\n"
-	"Node 0 Active(anon):       1548 kB\n"
-	"Node 0 Inactive(anon):    52300 kB\n"
-	"Node 0 Active(file):     533188 kB\n"
-	"Node 0 Inactive(file):   176264 kB\n"
-	"Node 0 Unevictable:       12176 kB\n"
-	"Node 0 Mlocked:           10872 kB\n"
-	"Node 0 Dirty:               272 kB\n"
-	"Node 0 Writeback:             0 kB\n"
-	"Node 0 FilePages:        718516 kB\n"
-	"Node 0 Mapped:            71600 kB\n"
-	"Node 0 AnonPages:         56972 kB\n"
-	"Node 0 Shmem:              9064 kB\n"
-	"Node 0 KernelStack:        1728 kB\n"
-	"Node 0 PageTables:         3024 kB\n"
-	"Node 0 SecPageTables:         0 kB\n"
-	"Node 0 NFS_Unstable:          0 kB\n"
-	"Node 0 Bounce:                0 kB\n"
-	"Node 0 WritebackTmp:          0 kB\n"
-	"Node 0 KReclaimable:     211208 kB\n"
-	"Node 0 Slab:             290236 kB\n"
-	"Node 0 SReclaimable:     211208 kB\n"
-	"Node 0 SUnreclaim:        79028 kB\n"
-	"Node 0 AnonHugePages:         0 kB\n"
-	"Node 0 ShmemHugePages:        0 kB\n"
-	"Node 0 ShmemPmdMapped:        0 kB\n"
-	"Node 0 FileHugePages:         0 kB\n"
-	"Node 0 FilePmdMapped:         0 kB\n"
-	"Node 0 HugePages_Total:     4\n"
-	"Node 0 HugePages_Free:      3\n"
-	"Node 0 HugePages_Surp:      0\n";
+static const char host_text[] = "Node 0 MemTotal:        8087768 kB\n"
+				"Node 0 MemFree:         6927864 kB\n"
+				"Node 0 MemUsed:         1159904 kB\n"
+				"Node 0 SwapCached:            0 kB\n"
+				"Node 0 Active:           534736 kB\n"
+				"Node 0 Inactive:         228564 kB\n"
+				"Node 0 Active(anon):       1548 kB\n"
+				"Node 0 Inactive(anon):    52300 kB\n"
+				"Node 0 Active(file):     533188 kB\n"
+				"Node 0 Inactive(file):   176264 kB\n"
+				"Node 0 Unevictable:       12176 kB\n"
+				"Node 0 Mlocked:           10872 kB\n"
+				"Node 0 Dirty:               272 kB\n"
+				"Node 0 Writeback:             0 kB\n"
+				"Node 0 FilePages:        718516 kB\n"
+				"Node 0 Mapped:            71600 kB\n"
+				"Node 0 AnonPages:         56972 kB\n"
+				"Node 0 Shmem:              9064 kB\n"
+				"Node 0 KernelStack:        1728 kB\n"
+				"Node 0 PageTables:         3024 kB\n"
+				"Node 0 SecPageTables:         0 kB\n"
+				"Node 0 NFS_Unstable:          0 kB\n"
+				"Node 0 Bounce:                0 kB\n"
+				"Node 0 WritebackTmp:          0 kB\n"
+				"Node 0 KReclaimable:     211208 kB\n"
+				"Node 0 Slab:             290236 kB\n"
+				"Node 0 SReclaimable:     211208 kB\n"
+				"Node 0 SUnreclaim:        79028 kB\n"
+				"Node 0 AnonHugePages:         0 kB\n"
+				"Node 0 ShmemHugePages:        0 kB\n"
+				"Node 0 ShmemPmdMapped:        0 kB\n"
+				"Node 0 FileHugePages:         0 kB\n"
+				"Node 0 FilePmdMapped:         0 kB\n"
+				"Node 0 HugePages_Total:     4\n"
+				"Node 0 HugePages_Free:      3\n"
+				"Node 0 HugePages_Surp:      0\n";
 
 static struct meminfo_input input(uint64_t limit)
 {
@@ -177,13 +176,13 @@ static void test_unknown_lines_are_kept(void **state)
 static void test_number_of_the_node(void **state)
 {
 	struct meminfo_input in = input(160 * MIB);
-	g_autofree char *text = render("Node 13 Bounce:            5 kB\n"
-				       "Node 1 Bounce:             5 kB\n",
+	g_autofree char *text = render("Node 13 Bounce:                5 kB\n"
+				       "Node 1 Bounce:                5 kB\n",
 				       13, &in);
 
 	(void)state;
-	assert_string_equal(text, "Node 13 Bounce:            0 kB\n"
-				  "Node 1 Bounce:             5 kB\n");
+	assert_string_equal(text, "Node 13 Bounce:                0 kB\n"
+				  "Node 1 Bounce:                5 kB\n");
 }
 
 static void feed(const char *text, void *data)
