@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "cgroup/node.h"
+#include "util/keyed.h"
 
 /* All in bytes. Absent fields of memory.stat are 0. */
 struct cg_memory {
@@ -51,6 +52,9 @@ int cg_memory_parse_numa_stat(enum cg_version version, const char *text, unsigne
 
 /* The smallest memory.max (v1: memory.limit_in_bytes) of the chain. 0, -ENODEV or -errno. */
 int cg_memory_limit_read(struct cg_node *node, uint64_t *ret);
+
+/* The keys of memory.stat and where they go; *@ret_n of them. */
+const struct keyed_field *cg_memory_stat_fields(enum cg_version version, size_t *ret_n);
 
 /* The parsers of memory.stat: fill what it holds, leave the rest. 0 or -EBADMSG. */
 int cg_memory_parse_stat(enum cg_version version, const char *text, struct cg_memory *ret);

@@ -2,6 +2,7 @@
 #pragma once
 /* /proc/meminfo and /proc/swaps: what is computed, apart from where it comes from. */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "cgroup/hugetlb.h"
@@ -28,13 +29,15 @@ struct meminfo_input {
 struct meminfo_row {
 	const char *key;
 	uint64_t (*fn)(const struct meminfo_input *in);
-	size_t cg;  /* offset into struct cg_memory, plus 1 */
+	size_t cg;  /* MEMINFO_CG(member) */
 	bool count; /* not in kB */
 };
 
+#define MEMINFO_CG(member) (offsetof(struct cg_memory, member) + 1)
+
 /*
- * Append @host_text, whose lines begin with @prefix, with the lines of @table replaced; names of
- * counts are padded to @count_name_width.
+ * Append @host_text, whose lines begin with @prefix, with the lines replaced that @table has, or
+ * else /proc/meminfo's own; names of counts are padded to @count_name_width.
  */
 void meminfo_render_rows(const char *host_text, const char *prefix, const struct meminfo_row *table,
 			 size_t n_rows, size_t count_name_width, const struct meminfo_input *in,

@@ -65,6 +65,12 @@ static const struct {
 	[CG_V2] = { .fields = v2_stat, .n = G_N_ELEMENTS(v2_stat) },
 };
 
+const struct keyed_field *cg_memory_stat_fields(enum cg_version version, size_t *ret_n)
+{
+	*ret_n = stat_fields[version].n;
+	return stat_fields[version].fields;
+}
+
 int cg_memory_parse_stat(enum cg_version version, const char *text, struct cg_memory *ret)
 {
 	return keyed_parse(text, ' ', stat_fields[version].fields, stat_fields[version].n, ret);

@@ -22,40 +22,12 @@ static const struct keyed_field v1_fields[] = {
 	{ .key = "hierarchical_unevictable", .offset = AT(unevictable) },
 };
 
-static const struct keyed_field v2_fields[] = {
-	{ .key = "anon", .offset = AT(anon) },
-	{ .key = "file", .offset = AT(file) },
-	{ .key = "kernel_stack", .offset = AT(kernel_stack) },
-	{ .key = "pagetables", .offset = AT(pagetables) },
-	{ .key = "sec_pagetables", .offset = AT(sec_pagetables) },
-	{ .key = "shmem", .offset = AT(shmem) },
-	{ .key = "file_mapped", .offset = AT(file_mapped) },
-	{ .key = "file_dirty", .offset = AT(file_dirty) },
-	{ .key = "file_writeback", .offset = AT(file_writeback) },
-	{ .key = "swapcached", .offset = AT(swapcached) },
-	{ .key = "anon_thp", .offset = AT(anon_thp) },
-	{ .key = "file_thp", .offset = AT(file_thp) },
-	{ .key = "shmem_thp", .offset = AT(shmem_thp) },
-	{ .key = "inactive_anon", .offset = AT(inactive_anon) },
-	{ .key = "active_anon", .offset = AT(active_anon) },
-	{ .key = "inactive_file", .offset = AT(inactive_file) },
-	{ .key = "active_file", .offset = AT(active_file) },
-	{ .key = "unevictable", .offset = AT(unevictable) },
-	{ .key = "slab_reclaimable", .offset = AT(slab_reclaimable) },
-	{ .key = "slab_unreclaimable", .offset = AT(slab_unreclaimable) },
-};
-
 static const struct {
-	const struct keyed_field *fields;
-	size_t n;
 	char key_end; /* what stands behind the key */
 	bool in_pages;
-} versions[CG_N_VERSIONS] = {
-	[CG_V1] = { .fields = v1_fields,
-		    .n = G_N_ELEMENTS(v1_fields),
-		    .key_end = '=',
-		    .in_pages = true },
-	[CG_V2] = { .fields = v2_fields, .n = G_N_ELEMENTS(v2_fields), .key_end = ' ' },
+} forms[CG_N_VERSIONS] = {
+	[CG_V1] = { .key_end = '=', .in_pages = true },
+	[CG_V2] = { .key_end = ' ' },
 };
 
 /*
@@ -85,24 +57,27 @@ static bool find_node(const char *p, const char *end, unsigned nid, uint64_t *re
 int cg_memory_parse_numa_stat(enum cg_version version, const char *text, unsigned nid,
 			      struct cg_memory *ret)
 {
-	uint64_t unit = versions[version].in_pages ? (uint64_t)sysconf(_SC_PAGESIZE) : 1;
-	size_t cursor = 0;
+	uint64_t unit = forms[version].in_pages ? (uint64_t)sysconf(_SC_PAGESIZE) : 1;
+	const struct keyed_field *fields = v1_fields;
+	size_t cursor = 0, n = G_N_ELEMENTS(v1_fields);
+
+	/* v2 has the keys of memory.stat. */
+	if (version == CG_V2)
+		fields = cg_memory_stat_fields(version, &n);
 
 	for (const char *line = text; *line;) {
 		const char *end = strchrnul(line, '\n');
-		const char *key_end = memchr(line, versions[version].key_end, (size_t)(end - line));
-		size_t n = versions[version].n;
-		size_t i =
-			key_end ? keyed_find(versions[version].fields, sizeof(struct keyed_field),
-					     n, line, (size_t)(key_end - line), &cursor)
-				: n;
+		const char *key_end = memchr(line, forms[version].key_end, (size_t)(end - line));
+		size_t i = key_end ? keyed_find(fields, sizeof(*fields), n, line,
+						(size_t)(key_end - line), &cursor)
+				   : n;
 		uint64_t v;
 
 		if (i < n) {
 			if (!find_node(key_end, end, nid, &v))
 				return -EBADMSG;
 			v = sat_mul(v, unit);
-			memcpy((char *)ret + versions[version].fields[i].offset, &v, sizeof(v));
+			memcpy((char *)ret + fields[i].offset, &v, sizeof(v));
 		}
 		line = *end ? end + 1 : end;
 	}

@@ -114,52 +114,50 @@ static uint64_t hugepages_surp(const struct meminfo_input *in)
 	return min_u64(in->host.hugepages_surp, hugepages_total(in));
 }
 
-#define CG(member) (offsetof(struct cg_memory, member) + 1)
-
 /* Every line without a row is the host's. In the kernel's order. */
 static const struct meminfo_row rows[] = {
 	{ .key = "MemTotal", .fn = mem_total },
 	{ .key = "MemFree", .fn = mem_free },
 	{ .key = "MemAvailable", .fn = mem_available },
 	{ .key = "Buffers" },
-	{ .key = "Cached", .cg = CG(file) },
-	{ .key = "SwapCached", .cg = CG(swapcached) },
+	{ .key = "Cached", .cg = MEMINFO_CG(file) },
+	{ .key = "SwapCached", .cg = MEMINFO_CG(swapcached) },
 	{ .key = "Active", .fn = active },
 	{ .key = "Inactive", .fn = inactive },
-	{ .key = "Active(anon)", .cg = CG(active_anon) },
-	{ .key = "Inactive(anon)", .cg = CG(inactive_anon) },
-	{ .key = "Active(file)", .cg = CG(active_file) },
-	{ .key = "Inactive(file)", .cg = CG(inactive_file) },
-	{ .key = "Unevictable", .cg = CG(unevictable) },
+	{ .key = "Active(anon)", .cg = MEMINFO_CG(active_anon) },
+	{ .key = "Inactive(anon)", .cg = MEMINFO_CG(inactive_anon) },
+	{ .key = "Active(file)", .cg = MEMINFO_CG(active_file) },
+	{ .key = "Inactive(file)", .cg = MEMINFO_CG(inactive_file) },
+	{ .key = "Unevictable", .cg = MEMINFO_CG(unevictable) },
 	{ .key = "Mlocked", .fn = mlocked },
 	{ .key = "SwapTotal", .fn = swap_size },
 	{ .key = "SwapFree", .fn = swap_free },
-	{ .key = "Zswap", .cg = CG(zswap) },
-	{ .key = "Zswapped", .cg = CG(zswapped) },
-	{ .key = "Dirty", .cg = CG(file_dirty) },
-	{ .key = "Writeback", .cg = CG(file_writeback) },
-	{ .key = "AnonPages", .cg = CG(anon) },
-	{ .key = "Mapped", .cg = CG(file_mapped) },
-	{ .key = "Shmem", .cg = CG(shmem) },
-	{ .key = "KReclaimable", .cg = CG(slab_reclaimable) },
-	{ .key = "Slab", .cg = CG(slab) },
-	{ .key = "SReclaimable", .cg = CG(slab_reclaimable) },
-	{ .key = "SUnreclaim", .cg = CG(slab_unreclaimable) },
-	{ .key = "KernelStack", .cg = CG(kernel_stack) },
-	{ .key = "PageTables", .cg = CG(pagetables) },
-	{ .key = "SecPageTables", .cg = CG(sec_pagetables) },
+	{ .key = "Zswap", .cg = MEMINFO_CG(zswap) },
+	{ .key = "Zswapped", .cg = MEMINFO_CG(zswapped) },
+	{ .key = "Dirty", .cg = MEMINFO_CG(file_dirty) },
+	{ .key = "Writeback", .cg = MEMINFO_CG(file_writeback) },
+	{ .key = "AnonPages", .cg = MEMINFO_CG(anon) },
+	{ .key = "Mapped", .cg = MEMINFO_CG(file_mapped) },
+	{ .key = "Shmem", .cg = MEMINFO_CG(shmem) },
+	{ .key = "KReclaimable", .cg = MEMINFO_CG(slab_reclaimable) },
+	{ .key = "Slab", .cg = MEMINFO_CG(slab) },
+	{ .key = "SReclaimable", .cg = MEMINFO_CG(slab_reclaimable) },
+	{ .key = "SUnreclaim", .cg = MEMINFO_CG(slab_unreclaimable) },
+	{ .key = "KernelStack", .cg = MEMINFO_CG(kernel_stack) },
+	{ .key = "PageTables", .cg = MEMINFO_CG(pagetables) },
+	{ .key = "SecPageTables", .cg = MEMINFO_CG(sec_pagetables) },
 	{ .key = "NFS_Unstable" },
 	{ .key = "Bounce" },
 	{ .key = "WritebackTmp" },
 	{ .key = "CommitLimit", .fn = commit_limit },
 	{ .key = "Committed_AS", .fn = committed },
-	{ .key = "VmallocUsed", .cg = CG(vmalloc) },
-	{ .key = "Percpu", .cg = CG(percpu) },
+	{ .key = "VmallocUsed", .cg = MEMINFO_CG(vmalloc) },
+	{ .key = "Percpu", .cg = MEMINFO_CG(percpu) },
 	{ .key = "HardwareCorrupted" },
-	{ .key = "AnonHugePages", .cg = CG(anon_thp) },
-	{ .key = "ShmemHugePages", .cg = CG(shmem_thp) },
+	{ .key = "AnonHugePages", .cg = MEMINFO_CG(anon_thp) },
+	{ .key = "ShmemHugePages", .cg = MEMINFO_CG(shmem_thp) },
 	{ .key = "ShmemPmdMapped" },
-	{ .key = "FileHugePages", .cg = CG(file_thp) },
+	{ .key = "FileHugePages", .cg = MEMINFO_CG(file_thp) },
 	{ .key = "FilePmdMapped" },
 	{ .key = "CmaTotal" },
 	{ .key = "CmaFree" },
@@ -197,24 +195,37 @@ static void put_row(const struct meminfo_row *row, size_t key_len, size_t count_
 	text_str(out, row->count ? "\n" : " kB\n");
 }
 
+/* The row of @key in @table, else in that of /proc/meminfo; or NULL. */
+static const struct meminfo_row *find_row(const struct meminfo_row *table, size_t n,
+					  const char *key, size_t len, size_t cursors[2])
+{
+	size_t i = n ? keyed_find(table, sizeof(*table), n, key, len, &cursors[0]) : n;
+
+	if (i < n)
+		return &table[i];
+	i = keyed_find(rows, sizeof(*rows), G_N_ELEMENTS(rows), key, len, &cursors[1]);
+	return i < G_N_ELEMENTS(rows) ? &rows[i] : NULL;
+}
+
 void meminfo_render_rows(const char *host_text, const char *prefix, const struct meminfo_row *table,
 			 size_t n_rows, size_t count_name_width, const struct meminfo_input *in,
 			 struct text *out)
 {
-	size_t cursor = 0, prefix_len = strlen(prefix);
+	size_t cursors[2] = { 0 }, prefix_len = strlen(prefix);
 
 	for (const char *line = host_text; *line;) {
 		const char *end = strchrnul(line, '\n'), *key = line;
 		const char *colon = memchr(line, ':', (size_t)(end - line));
-		size_t len, i;
+		const struct meminfo_row *row;
+		size_t len;
 
 		if (strncmp(line, prefix, prefix_len) == 0)
 			key += prefix_len;
 		len = colon && colon > key ? (size_t)(colon - key) : 0;
-		i = keyed_find(table, sizeof(*table), n_rows, key, len, &cursor);
-		if (i < n_rows) {
+		row = find_row(table, n_rows, key, len, cursors);
+		if (row) {
 			text_mem(out, line, (size_t)(key - line));
-			put_row(&table[i], len, count_name_width, in, out);
+			put_row(row, len, count_name_width, in, out);
 		} else {
 			text_mem(out, line, (size_t)(end - line) + (*end == '\n'));
 		}
@@ -224,7 +235,7 @@ void meminfo_render_rows(const char *host_text, const char *prefix, const struct
 
 void meminfo_render(const char *host_text, const struct meminfo_input *in, struct text *out)
 {
-	meminfo_render_rows(host_text, "", rows, G_N_ELEMENTS(rows), COUNT_NAME_WIDTH, in, out);
+	meminfo_render_rows(host_text, "", NULL, 0, COUNT_NAME_WIDTH, in, out);
 }
 
 static uint64_t host_number(const struct request *req, enum host_file file, uint64_t absent)

@@ -34,60 +34,11 @@ static uint64_t node_used(const struct meminfo_input *in)
 	return (node_total(in) / 1024 - node_free(in) / 1024) * 1024;
 }
 
-static uint64_t active(const struct meminfo_input *in)
-{
-	return in->cg.active_anon + in->cg.active_file;
-}
-
-static uint64_t inactive(const struct meminfo_input *in)
-{
-	return in->cg.inactive_anon + in->cg.inactive_file;
-}
-
-static uint64_t mlocked(const struct meminfo_input *in)
-{
-	return min_u64(in->host.mlocked, in->cg.unevictable);
-}
-
-#define CG(member) (offsetof(struct cg_memory, member) + 1)
-
+/* What /proc/meminfo has not, or has otherwise. */
 static const struct meminfo_row rows[] = {
-	{ .key = "MemTotal", .fn = node_total },
-	{ .key = "MemFree", .fn = node_free },
-	{ .key = "MemUsed", .fn = node_used },
-	{ .key = "SwapCached", .cg = CG(swapcached) },
-	{ .key = "Active", .fn = active },
-	{ .key = "Inactive", .fn = inactive },
-	{ .key = "Active(anon)", .cg = CG(active_anon) },
-	{ .key = "Inactive(anon)", .cg = CG(inactive_anon) },
-	{ .key = "Active(file)", .cg = CG(active_file) },
-	{ .key = "Inactive(file)", .cg = CG(inactive_file) },
-	{ .key = "Unevictable", .cg = CG(unevictable) },
-	{ .key = "Mlocked", .fn = mlocked },
-	{ .key = "Dirty", .cg = CG(file_dirty) },
-	{ .key = "Writeback", .cg = CG(file_writeback) },
-	{ .key = "FilePages", .cg = CG(file) },
-	{ .key = "Mapped", .cg = CG(file_mapped) },
-	{ .key = "AnonPages", .cg = CG(anon) },
-	{ .key = "Shmem", .cg = CG(shmem) },
-	{ .key = "KernelStack", .cg = CG(kernel_stack) },
-	{ .key = "PageTables", .cg = CG(pagetables) },
-	{ .key = "SecPageTables", .cg = CG(sec_pagetables) },
-	{ .key = "NFS_Unstable" },
-	{ .key = "Bounce" },
-	{ .key = "WritebackTmp" },
-	{ .key = "KReclaimable", .cg = CG(slab_reclaimable) },
-	{ .key = "Slab", .cg = CG(slab) },
-	{ .key = "SReclaimable", .cg = CG(slab_reclaimable) },
-	{ .key = "SUnreclaim", .cg = CG(slab_unreclaimable) },
-	{ .key = "AnonHugePages", .cg = CG(anon_thp) },
-	{ .key = "ShmemHugePages", .cg = CG(shmem_thp) },
-	{ .key = "ShmemPmdMapped" },
-	{ .key = "FileHugePages", .cg = CG(file_thp) },
-	{ .key = "FilePmdMapped" },
-	{ .key = "Unaccepted" },
-	{ .key = "HugePages_Total", .count = true },
-	{ .key = "HugePages_Free", .count = true },
+	{ .key = "MemTotal", .fn = node_total },     { .key = "MemFree", .fn = node_free },
+	{ .key = "MemUsed", .fn = node_used },       { .key = "FilePages", .cg = MEMINFO_CG(file) },
+	{ .key = "HugePages_Total", .count = true }, { .key = "HugePages_Free", .count = true },
 	{ .key = "HugePages_Surp", .count = true },
 };
 
