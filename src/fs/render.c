@@ -92,7 +92,6 @@ int render(const struct renderer *r, const struct node *node, pid_t reader, stru
 			container_table_relieve(r->containers);
 			continue;
 		}
-
 		if (ret == CONTAINER_E_HOST && node->pid && is_gone(r->host, node->pid))
 			return -ESRCH;
 		if (ret == CONTAINER_E_HOST)

@@ -53,7 +53,6 @@ int loadavg_generate(const struct request *req, struct text *out)
 
 		host_slow(req->host);
 		r = loadavg_sample(req->host, ct, ct->held.tasks, true, FIRST_TASKS, now);
-
 		if (r < 0)
 			return r;
 		copy_load(ct, &load);
