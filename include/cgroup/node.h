@@ -90,3 +90,9 @@ ssize_t cg_node_read(struct cg_node *node, enum cg_file file, char *buf, size_t 
 int cg_node_read_u64(struct cg_node *node, enum cg_file file, uint64_t *ret);
 
 #define CG_UNLIMITED UINT64_MAX
+
+/* v1's "none" is LONG_MAX rounded down to the page size, which may be 64 KiB. */
+static inline uint64_t cg_limit(uint64_t v)
+{
+	return v >= (uint64_t)INT64_MAX - 0xffff ? CG_UNLIMITED : v;
+}

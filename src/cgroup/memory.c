@@ -14,6 +14,7 @@
 
 /* The "total_" lines are those of the cgroup and all below it. In the kernel's order. */
 static const struct keyed_field v1_stat[] = {
+	{ .key = "hierarchical_memory_limit", .offset = AT(limit) },
 	{ .key = "total_cache", .offset = AT(file) },
 	{ .key = "total_rss", .offset = AT(anon) },
 	{ .key = "total_rss_huge", .offset = AT(anon_thp) },
@@ -98,14 +99,18 @@ static int read_or(struct cg_node *node, enum cg_file file, uint64_t absent, uin
 /*
  * One level of the chain: fold its limits into @ret. @level is the level's own memory.stat, read
  * by the caller for the container itself (@level == @ret), here for a limited one above it.
+ *
+ * v1's memory.stat told the container's limit already, as the least of the chain's. Where that is
+ * one of a level above, that level has less free than what is taken here for the container's own.
  */
 static int fold_level(struct cg_node *node, bool own, struct cg_memory *ret)
 {
 	struct cg_memory above = { 0 }, *level = own ? ret : &above;
-	uint64_t max = CG_UNLIMITED, high = CG_UNLIMITED, reclaimable;
-	int r;
+	uint64_t max = own ? ret->limit : CG_UNLIMITED, high = CG_UNLIMITED, reclaimable;
+	int r = 0;
 
-	r = read_or(node, CG_FILE_MEMORY_MAX, CG_UNLIMITED, &max);
+	if (max == CG_UNLIMITED)
+		r = read_or(node, CG_FILE_MEMORY_MAX, CG_UNLIMITED, &max);
 	if (r == 0)
 		r = read_or(node, CG_FILE_MEMORY_HIGH, CG_UNLIMITED, &high);
 	if (r < 0)
@@ -198,6 +203,7 @@ int cg_memory_read(struct cg_node *node, struct cg_memory *ret)
 			       .available = CG_UNLIMITED };
 	int r = read_stat(node, &m);
 
+	m.limit = cg_limit(m.limit);
 	if (r == 0)
 		r = backends[cg_node_version(node)].slab(node, &m);
 	for (struct cg_node *level = node; level && r == 0; level = cg_node_parent(level))

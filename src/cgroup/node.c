@@ -383,7 +383,6 @@ int cg_node_read_u64(struct cg_node *n, enum cg_file file, uint64_t *ret)
 		v = CG_UNLIMITED;
 	else if (!num_parse(buf, &v))
 		return -EBADMSG;
-	/* v1's "none" is LONG_MAX rounded down to the page size, which may be 64 KiB. */
-	*ret = v >= (uint64_t)INT64_MAX - 0xffff ? CG_UNLIMITED : v;
+	*ret = cg_limit(v);
 	return 0;
 }

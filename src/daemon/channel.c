@@ -15,14 +15,15 @@
 #include "daemon/handshake.h"
 #include "util/log.h"
 
-/* A leader asks this often whether there is more to do than it can. */
-#define ASK_EVERY 32
+/* How often a leader asks whether there is more to do than it can, and an assistant if any. */
+#define LEADER_ASKS_EVERY    8
+#define ASSISTANT_ASKS_EVERY 8
 
 /* What a thread is for at the moment. */
 static _Thread_local enum role {
 	STANDS_BY,
 	LEADS,   /* waits for requests */
-	ASSISTS, /* takes what has queued up, until the queue is empty */
+	ASSISTS, /* takes what has queued up, until it finds the queue empty */
 } role;
 
 /* A request that so many workers died of is answered with EIO. */
@@ -42,6 +43,24 @@ struct channel {
 	size_t reply_len;
 };
 
+/*
+ * A reply of up to a page goes out in one piece: the kernel pins each piece of memory that it is
+ * given, which costs more than the copy.
+ */
+static ssize_t send_reply(int fd, const struct iovec *iov, int count)
+{
+	static _Thread_local _Alignas(4096) char page[4096];
+	size_t len = 0;
+
+	for (int i = 0; i < count; i++) {
+		if (iov[i].iov_len > sizeof(page) - len)
+			return writev(fd, iov, count);
+		memcpy(page + len, iov[i].iov_base, iov[i].iov_len);
+		len += iov[i].iov_len;
+	}
+	return write(fd, page, len);
+}
+
 static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
 {
 	struct fs *fs = userdata;
@@ -49,7 +68,7 @@ static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
 	ssize_t total = 0;
 
 	if (!ch->replaying)
-		return writev(fd, iov, count);
+		return send_reply(fd, iov, count);
 	for (int i = 0; i < count; i++) {
 		size_t n = MIN(iov[i].iov_len, sizeof(ch->reply) - ch->reply_len);
 
@@ -206,9 +225,9 @@ static bool take_place(struct channel *ch)
 {
 	static _Thread_local unsigned served;
 
-	if (role == ASSISTS && !is_crowded(ch))
+	if (role == ASSISTS && ++served % ASSISTANT_ASKS_EVERY == 0 && !is_crowded(ch))
 		role = STANDS_BY;
-	if (role == LEADS && ++served % ASK_EVERY == 0 && is_crowded(ch))
+	if (role == LEADS && ++served % LEADER_ASKS_EVERY == 0 && is_crowded(ch))
 		call_assistant(ch);
 	if (role == STANDS_BY) {
 		pthread_mutex_lock(&ch->lock);

@@ -13,11 +13,11 @@
 /*
  * How much of a file one request may ask for: what its biggest text has (cpuinfo, 1.5 KiB a cpu),
  * so that it comes in one, but no more: the kernel pins a reader's whole buffer, 128 KiB for cat,
- * which costs more than all that we do. From 16 KiB to the kernel's own limit of 1 MiB.
+ * which costs more than all that we do. From 8 KiB to the kernel's own limit of 1 MiB.
  */
 static uint16_t max_pages(unsigned n_cpus)
 {
-	return (uint16_t)CLAMP(3 + n_cpus / 2, 4, 256);
+	return (uint16_t)CLAMP(1 + (3 * n_cpus + 7) / 8, 2, 256);
 }
 
 /* The newest minor version whose structures we know. */
