@@ -22,8 +22,16 @@ int channel_new(int fuse_fd, const struct shared *shared, struct fs *fs, struct 
 struct channel *channel_free(struct channel *channel);
 
 /*
- * Serve with the journal slot number @thread until channel_stop() or the end of the file system:
- * first the request that a former process left in that slot, then what the kernel gives.
+ * Before anybody serves, when the former worker is dead: take over what it had in hand. A request
+ * that several workers died of is answered with EIO and logged.
+ */
+void channel_take_over(struct channel *channel);
+
+/* Do what was taken over, one request after the other, while others serve new ones. */
+void channel_do_leftovers(struct channel *channel);
+
+/*
+ * Serve with the journal slot number @thread until channel_stop() or the end of the file system.
  *
  * One thread at a time waits for requests: with more, the kernel wakes them in turns, which costs
  * more than what is to be done. A thread that has something slow to do steps aside for another,

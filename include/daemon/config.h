@@ -4,9 +4,16 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "daemon/child.h"
 #include "view/request.h"
 
 #define DEFAULT_MOUNTPOINT "/var/lib/lxcfs-clone"
+
+enum config_role {
+	ROLE_FIRST,  /* started by somebody else: mounts and keeps */
+	ROLE_KEEPER, /* goes on for a keeper that died, or was of a former binary */
+	ROLE_WORKER, /* started by the keeper */
+};
 
 struct config {
 	char *mountpoint;    /* absolute */
@@ -15,8 +22,8 @@ struct config {
 	bool debug;
 	bool nonempty; /* mount over a directory that has something in it */
 	struct view_options view;
-	bool is_worker; /* started by the keeper, with these descriptors: */
-	int fuse_fd, shared_fd, control_fd;
+	enum config_role role;
+	struct handed handed; /* unless the role is ROLE_FIRST */
 };
 
 enum config_result { CONFIG_RUN, CONFIG_DONE, CONFIG_ERROR };

@@ -22,13 +22,27 @@ bool handshake_fits(const struct shared_header *header, const char *reply, size_
 /* First fields of a request, of any kind. */
 struct request_head {
 	uint32_t len;
-	uint64_t unique;
+	uint64_t unique; /* without RESENT */
+	uint64_t node;
 	uint32_t pid;
+	bool resent;       /* the kernel asks again what a former worker did not answer */
 	bool is_interrupt; /* FUSE_INTERRUPT: speaks of another request */
 	bool wants_reply;  /* not FUSE_FORGET and the like */
 };
 
 void handshake_head(const char *request, struct request_head *ret);
 
-/* An answer to the request @unique that says @error (positive errno). Returns its length. */
-size_t handshake_error_reply(uint64_t unique, int error, char buf[16]);
+/* Sets the length at the begin of @request to 0, seen by other processes after all before it. */
+void handshake_clear(char *request);
+
+/* An answer to @request that says @error (positive errno). Returns its length. */
+size_t handshake_error_reply(const char *request, int error, char buf[16]);
+
+/*
+ * Has the kernel ask again all that it was not answered (FUSE_NOTIFY_RESEND, Linux 6.9). Returns
+ * whether it does.
+ */
+bool handshake_resend(int fuse_fd);
+
+/* Whether the kernel offered that in FUSE_INIT. */
+bool handshake_can_resend(const struct shared_header *header);

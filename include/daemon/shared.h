@@ -29,17 +29,67 @@
  */
 struct journal_slot {
 	_Alignas(4096) char request[SHARED_REQUEST_SIZE];
-	_Atomic uint32_t attempts; /* workers that began with it */
 };
 
+/*
+ * A request that a dead worker left, taken out of its slot and done by itself, so that if another
+ * worker dies it is known of what. The longest is a LOOKUP: 40 bytes and a name of at most 1,024.
+ */
+struct leftover {
+	_Atomic uint32_t deaths; /* of workers that had it in hand; 0: free */
+	_Alignas(8) char request[1528];
+};
+
+#define SHARED_N_LEFTOVERS 16
+
+struct backlog {
+	_Atomic uint32_t on_trial; /* number, from 1, of the one being done; 0: none */
+	struct leftover leftovers[SHARED_N_LEFTOVERS];
+};
+
+/* Where a thread is: odd while it has a request in hand. The keeper sees by it who hangs. */
+struct pulse {
+	_Alignas(64) _Atomic uint64_t beats;
+};
+
+/* The serving threads', and that of the thread that does leftovers. */
+#define SHARED_N_PULSES (SHARED_N_THREADS + 1)
+
+#define SHARED_N_REASONS 8
+
+/* What the keeper must know again after its own death. */
+struct keeper_record {
+	_Atomic int32_t keeper; /* its pid; 0: one is being started in place of one that died */
+	int32_t worker;         /* pid of the one that serves; 0: none */
+	uint32_t restarts;      /* of workers that died */
+	uint32_t upgrades;      /* workers that made way for another binary's */
+	uint32_t keepers;       /* keepers that took another one's place */
+	uint64_t mounted_ms;    /* boottime */
+	struct {
+		uint64_t at_ms; /* boottime */
+		char why[48];
+	} reasons[SHARED_N_REASONS]; /* restart number n is in n % SHARED_N_REASONS */
+	char executable[512];        /* path, where an upgrade is looked for */
+};
+
+/*
+ * The first part never changes: a version that does not know the rest (.version) can still go on
+ * with the mount by it.
+ */
 struct shared_header {
 	uint64_t magic;
-	uint64_t size;
-	uint32_t n_cpus;
-	uint32_t text_size;
+	uint32_t version;
 	uint32_t init_in_len, init_out_len;
 	char init_in[256];  /* FUSE_INIT as the kernel sent it … */
 	char init_out[256]; /* … and what the keeper answered */
+
+	uint32_t n_cpus;
+	uint64_t size;
+	uint32_t text_size;
+	_Atomic uint32_t lost;       /* the memory is new, the mount is not: ask the kernel again */
+	_Atomic uint32_t containers; /* known to the worker */
+	struct keeper_record record;
+	struct pulse pulses[SHARED_N_PULSES];
 };
 
 struct shared {
@@ -47,6 +97,7 @@ struct shared {
 	size_t size;
 	struct shared_header *header;
 	struct journal_slot *journal; /* SHARED_N_THREADS */
+	struct backlog *backlog;
 	void *snapshots, *states, *names;
 };
 
@@ -55,6 +106,18 @@ struct shared {
 
 /* The keeper's: a new file for a host of @n_cpus possible cpus; only the header is mapped. */
 int shared_create(unsigned n_cpus, struct shared *ret);
+
+/*
+ * The keeper's: the file @fd that another keeper made; only the header is mapped, @fd is given
+ * away. Returns 0, -EPROTO: not such a file, or one of another version, or -errno; then @fd is not.
+ */
+int shared_resume(int fd, struct shared *ret);
+
+/*
+ * After shared_resume() said -EPROTO: a new file that goes on with the FUSE_INIT on record in @fd,
+ * which stays the caller's. Returns 0, -EPROTO: there is none on record, or -errno.
+ */
+int shared_replace(int fd, unsigned n_cpus, struct shared *ret);
 
 /* The worker's: the whole of @fd. -EPROTO: made by a version that does not fit. */
 int shared_map(int fd, struct shared *ret);

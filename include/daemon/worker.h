@@ -11,11 +11,7 @@ enum worker_exit {
 };
 
 /*
- * On the control socket: the worker says WORKER_READY, the keeper WORKER_GO, then the worker reads
- * from /dev/fuse.
+ * Stands by until the keeper tells it to serve, then serves until SIGTERM or the end of the file
+ * system. When the keeper dies it starts another one, by @argv.
  */
-#define WORKER_READY 'R'
-#define WORKER_GO    'G'
-
-/* Serves until SIGTERM, the keeper's end, or the end of the file system. */
-enum worker_exit worker_run(const struct config *config);
+enum worker_exit worker_run(const struct config *config, char **argv);

@@ -55,6 +55,9 @@ ssize_t host_read_self(const struct host *host, const char *name, char *buf, siz
 /* The executable that we run, O_PATH: the same file, whatever lies at its path by now. */
 int host_open_self_exe(const struct host *host);
 
+/* The path at which it lay when it was started. 0, -ENAMETOOLONG or -errno. */
+int host_self_exe_path(const struct host *host, char *buf, size_t size);
+
 /* We are in a pid namespace below another one: its processes have no pid that we could see. */
 bool host_is_nested(const struct host *host);
 

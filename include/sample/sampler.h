@@ -17,3 +17,6 @@ struct sampler *sampler_free(struct sampler *sampler);
 #define SAMPLER_N_FDS 2
 int sampler_fds(const struct sampler *sampler, int fds[SAMPLER_N_FDS]);
 void sampler_run(struct sampler *sampler);
+
+/* How many containers it found at the last run. */
+size_t sampler_containers(const struct sampler *sampler);

@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "daemon/backlog.h"
 #include "daemon/handshake.h"
 #include "util/log.h"
 
@@ -26,12 +27,10 @@ static _Thread_local enum role {
 	ASSISTS, /* takes what has queued up, until it finds the queue empty */
 } role;
 
-/* A request that so many workers died of is answered with EIO. */
-#define MAX_ATTEMPTS 3
-
 struct channel {
 	int fd;
 	const struct shared *shared;
+	struct fs *fs;
 	struct fuse_session *session;
 	atomic_bool stop;
 	pthread_mutex_t lock;
@@ -109,6 +108,7 @@ int channel_new(int fuse_fd, const struct shared *shared, struct fs *fs, struct 
 	pthread_mutex_init(&ch->lock, NULL);
 	pthread_cond_init(&ch->vacant, NULL);
 	ch->shared = shared;
+	ch->fs = fs;
 	fs->channel = ch;
 	ch->session = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), fs);
 	fuse_opt_free_args(&args);
@@ -147,48 +147,72 @@ void channel_stop(struct channel *ch)
 	pthread_mutex_unlock(&ch->lock);
 }
 
-static void set_len(struct journal_slot *slot, uint32_t len)
+/* Answers @request. */
+static void process(struct channel *ch, char *request, size_t len, bool again)
 {
-	/* The kernel writes there too, so it has no atomic type; the order is what matters. */
-	__atomic_store_n((uint32_t *)(void *)slot->request, len, __ATOMIC_SEQ_CST);
-}
-
-/* Answers the request in @slot and empties it. */
-static void process(struct channel *ch, struct journal_slot *slot, size_t len, bool again)
-{
-	struct fuse_buf buf = { .mem = slot->request, .size = len };
+	struct fuse_buf buf = { .mem = request, .size = len };
 	struct request_head head;
 
-	handshake_head(slot->request, &head);
-	fs_begin_request(head.unique, again);
+	handshake_head(request, &head);
+	fs_begin_request(head.unique, again || head.resent);
 	fuse_session_process_buf(ch->session, &buf);
-	set_len(slot, 0);
 }
 
-/* What a worker that died had in hand. */
-static void process_left(struct channel *ch, struct journal_slot *slot)
+/* Says which thread has something in hand, for the keeper, which looks for those that hang. */
+static void beat(struct channel *ch, unsigned thread)
 {
+	_Atomic uint64_t *beats = &ch->shared->header->pulses[thread].beats;
+
+	/* Nobody else writes there. */
+	atomic_store_explicit(beats, atomic_load_explicit(beats, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+}
+
+static void give_up(const char *request, uint32_t deaths, void *arg)
+{
+	struct channel *ch = arg;
+	const struct fs *fs = ch->fs;
 	struct request_head head;
+	struct node node = { 0 };
 	char reply[16];
 
-	handshake_head(slot->request, &head);
-	if (head.len == 0)
-		return;
-	if (head.is_interrupt || head.len > sizeof(slot->request)) {
-		set_len(slot, 0);
-		return;
+	handshake_head(request, &head);
+	(void)tree_node(&fs->tree, head.node, &node);
+	log_error("reading %s by pid %u ended %u workers and is answered with EIO",
+		  node.file ? node.file->path : node.path, head.pid, deaths);
+	if (head.wants_reply &&
+	    write(ch->fd, reply, handshake_error_reply(request, EIO, reply)) < 0)
+		log_debug("it had been answered");
+}
+
+void channel_take_over(struct channel *ch)
+{
+	struct shared_header *h = ch->shared->header;
+
+	for (unsigned i = 0; i < SHARED_N_PULSES; i++) {
+		uint64_t beats = atomic_load(&h->pulses[i].beats);
+
+		atomic_store(&h->pulses[i].beats, (beats + 1) / 2 * 2);
 	}
-	if (atomic_fetch_add(&slot->attempts, 1) + 1 < MAX_ATTEMPTS) {
-		process(ch, slot, head.len, true);
-	} else {
-		log_error("a request of pid %u ended %d workers and is answered with EIO", head.pid,
-			  MAX_ATTEMPTS);
-		if (head.wants_reply &&
-		    write(ch->fd, reply, handshake_error_reply(head.unique, EIO, reply)) < 0)
-			log_debug("it had been answered");
-		set_len(slot, 0);
+	backlog_collect(ch->shared->backlog, ch->shared->journal, SHARED_N_THREADS, give_up, ch);
+	/* The journal is lost, and with it what a former worker had in hand: only the kernel knows. */
+	if (atomic_exchange(&h->lost, 0) && !handshake_resend(ch->fd))
+		log_warning("reads that were under way may hang: this kernel cannot ask again");
+}
+
+void channel_do_leftovers(struct channel *ch)
+{
+	struct leftover *l;
+
+	while ((l = backlog_try_next(ch->shared->backlog))) {
+		struct request_head head;
+
+		handshake_head(l->request, &head);
+		beat(ch, SHARED_N_THREADS);
+		process(ch, l->request, head.len, true);
+		beat(ch, SHARED_N_THREADS);
+		backlog_done(ch->shared->backlog, l);
 	}
-	atomic_store(&slot->attempts, 0);
 }
 
 static bool is_crowded(const struct channel *ch)
@@ -246,13 +270,15 @@ enum channel_end channel_serve(struct channel *ch, unsigned thread)
 	struct journal_slot *slot = &ch->shared->journal[thread];
 
 	role = STANDS_BY;
-	process_left(ch, slot);
 	while (take_place(ch)) {
 		ssize_t n = read(ch->fd, slot->request, sizeof(slot->request));
 
-		if (n > 0)
-			process(ch, slot, (size_t)n, false);
-		else if (n == 0 || errno == ENODEV || errno == ECONNABORTED)
+		if (n > 0) {
+			beat(ch, thread);
+			process(ch, slot->request, (size_t)n, false);
+			handshake_clear(slot->request);
+			beat(ch, thread);
+		} else if (n == 0 || errno == ENODEV || errno == ECONNABORTED)
 			break;
 		else if (errno != EINTR && errno != ENOENT && errno != EAGAIN)
 			g_error("cannot read from /dev/fuse: %s", g_strerror(errno));

@@ -92,16 +92,24 @@ static bool take_fd(const char **text, char end, int *ret)
 	return true;
 }
 
-static bool take_worker(const char *fds, struct config *c, GError **error)
+/* "--worker=" and "--keeper=", as child_exec() makes them. */
+static bool take_handed(const char *text, enum config_role role, struct config *c, GError **error)
 {
-	if (!fds)
+	struct handed *h = &c->handed;
+
+	if (!text)
 		return true;
-	c->is_worker = take_fd(&fds, ',', &c->fuse_fd) && take_fd(&fds, ',', &c->shared_fd) &&
-		       take_fd(&fds, '\0', &c->control_fd);
-	if (!c->is_worker)
+	if (!take_fd(&text, ',', &h->fuse) || !take_fd(&text, ',', &h->shared) ||
+	    !take_fd(&text, ',', &h->lock) || !take_fd(&text, ',', &h->control) ||
+	    !take_fd(&text, '\0', &h->worker)) {
 		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-			    "--worker is for the keeper process alone");
-	return c->is_worker;
+			    "--worker and --keeper are for the daemon's own processes alone");
+		return false;
+	}
+	if (h->control == 0)
+		h->control = -1;
+	c->role = role;
+	return true;
 }
 
 enum config_result config_parse(int argc, char **argv, struct config *ret, GError **error)
@@ -111,7 +119,7 @@ enum config_result config_parse(int argc, char **argv, struct config *ret, GErro
 	g_auto(GStrv) mount_options = NULL;
 	g_auto(GStrv) rest = NULL;
 	g_autofree char *pidfile = NULL;
-	g_autofree char *worker = NULL;
+	g_autofree char *worker = NULL, *keeper = NULL;
 	const GOptionEntry entries[] = {
 		{ "debug", 'd', 0, G_OPTION_ARG_NONE, &debug, "Log what is done", NULL },
 		{ "foreground", 'f', 0, G_OPTION_ARG_NONE, &ignored,
@@ -131,6 +139,7 @@ enum config_result config_parse(int argc, char **argv, struct config *ret, GErro
 		{ "enable-pidfd", 0, 0, G_OPTION_ARG_NONE, &ignored, "On already", NULL },
 		{ "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
 		{ "worker", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &worker, NULL, NULL },
+		{ "keeper", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &keeper, NULL, NULL },
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &rest, NULL,
 		  "[MOUNTPOINT]" },
 		G_OPTION_ENTRY_NULL,
@@ -138,7 +147,7 @@ enum config_result config_parse(int argc, char **argv, struct config *ret, GErro
 	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
 	g_autofree char **args = g_memdup2(argv, ((size_t)argc + 1) * sizeof(*argv));
 
-	*ret = (struct config){ .fuse_fd = -1, .shared_fd = -1, .control_fd = -1 };
+	*ret = (struct config){ .handed = HANDED_NONE };
 	g_option_context_set_summary(
 		context, "Serves /proc and /sys files as each container should see them.\n"
 			 "MOUNTPOINT is " DEFAULT_MOUNTPOINT " unless given, and made if missing.");
@@ -155,7 +164,8 @@ enum config_result config_parse(int argc, char **argv, struct config *ret, GErro
 					   .swap = !no_swap,
 					   .loadavg = !no_load };
 	if (!take_mountpoint(rest, ret, error) || !take_mount_options(mount_options, ret, error) ||
-	    !take_worker(worker, ret, error)) {
+	    !take_handed(worker, ROLE_WORKER, ret, error) ||
+	    !take_handed(keeper, ROLE_KEEPER, ret, error)) {
 		config_clear(ret);
 		return CONFIG_ERROR;
 	}
@@ -167,5 +177,5 @@ void config_clear(struct config *c)
 	g_free(c->mountpoint);
 	g_free(c->pidfile);
 	g_free(c->mount_options);
-	*c = (struct config){ .fuse_fd = -1, .shared_fd = -1, .control_fd = -1 };
+	*c = (struct config){ .handed = HANDED_NONE };
 }

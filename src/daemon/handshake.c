@@ -28,6 +28,11 @@ static uint16_t max_pages(unsigned n_cpus)
 	(FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_PARALLEL_DIROPS | FUSE_ATOMIC_O_TRUNC |          \
 	 FUSE_MAX_PAGES | FUSE_INIT_EXT | FUSE_ABORT_ERROR)
 
+/* Of Linux 6.9's <linux/fuse.h>, which may be newer than the one that we are built with. */
+#define UNIQUE_RESEND (UINT64_C(1) << 63)
+#define NOTIFY_RESEND 7
+#define HAS_RESEND    (1u << 7) /* in the second word of flags: FUSE_HAS_RESEND >> 32 */
+
 /* Older kernels send less; FUSE_INIT's first 16 bytes are in every version since 2.6.14. */
 #define MIN_INIT (sizeof(struct fuse_in_header) + 16)
 
@@ -128,18 +133,44 @@ void handshake_head(const char *request, struct request_head *ret)
 	memcpy(&h, request, sizeof(h));
 	*ret = (struct request_head){
 		.len = h.len,
-		.unique = h.unique,
+		.unique = h.unique & ~UNIQUE_RESEND,
+		.node = h.nodeid,
 		.pid = h.pid,
+		.resent = h.unique & UNIQUE_RESEND,
 		.is_interrupt = h.opcode == FUSE_INTERRUPT,
 		.wants_reply = h.opcode != FUSE_FORGET && h.opcode != FUSE_BATCH_FORGET &&
 			       h.opcode != FUSE_INTERRUPT,
 	};
 }
 
-size_t handshake_error_reply(uint64_t unique, int error, char buf[16])
+void handshake_clear(char *request)
 {
-	const struct fuse_out_header h = { .len = sizeof(h), .error = -error, .unique = unique };
+	/* The kernel writes there too, so it has no atomic type; the order is what matters. */
+	__atomic_store_n((uint32_t *)(void *)request, 0, __ATOMIC_SEQ_CST);
+}
 
+size_t handshake_error_reply(const char *request, int error, char buf[16])
+{
+	struct fuse_in_header in;
+	struct fuse_out_header h = { .len = sizeof(h), .error = -error };
+
+	memcpy(&in, request, sizeof(in));
+	h.unique = in.unique;
 	memcpy(buf, &h, sizeof(h));
 	return sizeof(h);
+}
+
+bool handshake_resend(int fuse_fd)
+{
+	const struct fuse_out_header h = { .len = sizeof(h), .error = NOTIFY_RESEND };
+
+	return write(fuse_fd, &h, sizeof(h)) == sizeof(h);
+}
+
+bool handshake_can_resend(const struct shared_header *h)
+{
+	struct init_request req = { 0 };
+
+	memcpy(&req, h->init_in, MIN(h->init_in_len, sizeof(req)));
+	return (req.in.flags & FUSE_INIT_EXT) && (req.in.flags2 & HAS_RESEND);
 }

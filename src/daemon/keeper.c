@@ -5,46 +5,32 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/crew.h"
 #include "daemon/handshake.h"
 #include "daemon/mount.h"
 #include "daemon/notify.h"
 #include "daemon/shared.h"
-#include "daemon/worker.h"
 #include "host/host.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/sys.h"
 
-/* A worker that is not ready by then is taken for broken; an emulated machine needs half of it. */
-#define READY_TIMEOUT_MS 10000
-
-/* Workers that die younger than this are started again with a pause in between. */
-#define YOUNG_MS 1000u
-#define PAUSE_MS 100
-
-/* How long a worker may take to finish what it has in hand. */
-#define STOP_TIMEOUT_MS 5000
+/* The first worker is to serve by then. */
+#define START_TIMEOUT_MS 11000u
 
 struct keeper {
 	const struct config *config;
 	char **argv;
-	int executable; /* our own, as it was at the start: an upgrade on disk is not taken by chance */
 	struct mountpoint mountpoint;
 	int fuse, signals;
 	bool has_pidfile, served;
 	struct shared shared;
 	sigset_t inherited; /* signal mask */
-	pid_t worker;
-	int pidfd, control; /* of the worker */
-	uint64_t started_ms;
+	struct crew *crew;
 };
 
 static bool fail(GError **error, int err, const char *what)
@@ -71,146 +57,101 @@ static bool write_pidfile(struct keeper *k, GError **error)
 	return true;
 }
 
-/* In the child. The descriptors lose close-on-exec here alone. */
-static void exec_worker(const struct keeper *k, int control)
+static struct handed handed(const struct keeper *k)
 {
-	const int fds[] = { k->fuse, k->shared.fd, control };
-	char option[64];
-	GPtrArray *argv = g_ptr_array_new();
-
-	(void)snprintf(option, sizeof(option), "--worker=%d,%d,%d", fds[0], fds[1], fds[2]);
-	g_ptr_array_add(argv, k->argv[0]);
-	g_ptr_array_add(argv, option);
-	for (char **a = k->argv + 1; *a; a++)
-		g_ptr_array_add(argv, *a);
-	g_ptr_array_add(argv, NULL);
-	for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
-		(void)fcntl(fds[i], F_SETFD, 0);
-	sigprocmask(SIG_SETMASK, &k->inherited, NULL);
-	(void)syscall(SYS_execveat, k->executable, "", argv->pdata, environ, AT_EMPTY_PATH);
-	log_error("cannot start a worker: %s", g_strerror(errno));
-	_exit(WORKER_FAILED);
+	return (struct handed){
+		.fuse = k->fuse, .shared = k->shared.fd, .lock = k->mountpoint.lock, .control = -1
+	};
 }
 
-/* Waits until @fd is readable. Returns false at the end of time, or when the worker died. */
-static bool wait_byte(int fd, char expected)
+/* SIGHUP: the binary that lies on disk now takes over, if it can. */
+static void upgrade(struct keeper *k)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	char byte;
+	const char *path = k->shared.header->record.executable;
+	int fd = open(path, O_PATH | O_CLOEXEC);
 
-	return poll(&p, 1, READY_TIMEOUT_MS) == 1 && read(fd, &byte, 1) == 1 && byte == expected;
-}
-
-static void forget_worker(struct keeper *k)
-{
-	fd_close(&k->pidfd);
-	fd_close(&k->control);
-	k->worker = 0;
-}
-
-/* Reaps the worker, killing it unless it ends by itself. Returns its wait status. */
-static int end_worker(struct keeper *k, int timeout_ms)
-{
-	struct pollfd p = { .fd = k->pidfd, .events = POLLIN };
-	int status = 0;
-
-	if (k->pidfd < 0 || poll(&p, 1, timeout_ms) != 1) {
-		if (timeout_ms > 0)
-			log_warning("worker %d did not end by itself in time", k->worker);
-		(void)kill(k->worker, SIGKILL);
-	}
-	while (waitpid(k->worker, &status, 0) < 0 && errno == EINTR)
-		;
-	forget_worker(k);
-	return status;
-}
-
-/* Starts a worker and lets it serve once it is ready. */
-static bool start_worker(struct keeper *k, GError **error)
-{
-	const char go = WORKER_GO;
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return fail(error, errno, "cannot make a socket for the worker");
-	k->started_ms = sys_coarse_ms();
-	k->worker = fork();
-	if (k->worker == 0)
-		exec_worker(k, pair[1]);
-	close(pair[1]);
-	k->control = pair[0];
-	if (k->worker < 0) {
-		k->worker = 0;
-		fd_close(&k->control);
-		return fail(error, errno, "cannot start a worker");
-	}
-	k->pidfd = sys_pidfd_open(k->worker);
-	if (k->pidfd < 0 || !wait_byte(k->control, WORKER_READY) ||
-	    write(k->control, &go, 1) != 1) {
-		end_worker(k, 0);
-		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
-			    "the worker did not get ready");
-		return false;
-	}
-	log_debug("worker %d serves %s", k->worker, k->config->mountpoint);
-	return true;
-}
-
-static void say_why(pid_t pid, int status)
-{
-	if (WIFSIGNALED(status))
-		log_warning("worker %d was ended by signal %d (%s), another one takes over", pid,
-			    WTERMSIG(status), strsignal(WTERMSIG(status)));
+	if (fd < 0)
+		log_error("cannot open %s: %s: the former one serves on", path, g_strerror(errno));
 	else
-		log_warning("worker %d ended with status %d, another one takes over", pid,
-			    WEXITSTATUS(status));
+		crew_upgrade(k->crew, fd);
 }
 
-/* The worker died. Returns false when there is nothing left to serve. */
-static bool bury_worker(struct keeper *k)
+/* The new binary's worker serves: be that binary, too, with pid and children as they are. */
+static void become_upgraded(struct keeper *k)
 {
-	pid_t pid = k->worker;
-	bool young = sys_coarse_ms() - k->started_ms < YOUNG_MS;
-	int status = end_worker(k, 0);
+	const struct child *serving = crew_serving(k->crew);
+	struct handed h = handed(k);
 
-	if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_UNMOUNTED) {
-		log_info("%s is mounted nowhere any more", k->config->mountpoint);
-		return false;
+	crew_dismiss_others(k->crew);
+	if (serving) {
+		h.control = serving->control;
+		h.worker = serving->pid;
 	}
-	say_why(pid, status);
-	if (young)
-		g_usleep(PAUSE_MS * 1000);
-	return true;
+	log_info("upgraded to %s", k->shared.header->record.executable);
+	child_exec(crew_executable(k->crew), k->argv, "--keeper", &h);
+	log_error("cannot go on as the new binary: %s: the former one keeps the mount",
+		  g_strerror(errno));
 }
 
-/* A signal that asks us to stop has come. */
-static bool asked_to_stop(struct keeper *k)
+enum wish { WISH_NONE, WISH_UPGRADE, WISH_STOP };
+
+static enum wish take_signal(const struct keeper *k)
 {
 	struct signalfd_siginfo si;
 
-	return read(k->signals, &si, sizeof(si)) == sizeof(si) && si.ssi_signo != SIGHUP;
+	if (read(k->signals, &si, sizeof(si)) != sizeof(si))
+		return WISH_NONE;
+	return si.ssi_signo == SIGHUP ? WISH_UPGRADE : WISH_STOP;
+}
+
+/* Waits for something to do, and does it. Returns WISH_STOP: asked to; *@ret_news otherwise. */
+static enum wish turn(struct keeper *k, enum crew_news *ret_news)
+{
+	int fds[CREW_N_FDS];
+	struct pollfd p[1 + CREW_N_FDS] = { { .fd = k->signals, .events = POLLIN } };
+	int timeout = crew_fds(k->crew, fds);
+	enum wish wish = WISH_NONE;
+
+	for (size_t i = 0; i < CREW_N_FDS; i++)
+		p[i + 1] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+	if (poll(p, G_N_ELEMENTS(p), timeout) < 0 && errno != EINTR)
+		g_error("poll: %s", g_strerror(errno));
+	if (p[0].revents)
+		wish = take_signal(k);
+	if (wish == WISH_UPGRADE)
+		upgrade(k);
+	*ret_news = wish == WISH_STOP ? CREW_SAME : crew_run(k->crew);
+	return wish;
 }
 
 /* Until asked to stop (true), or until there is nothing left to serve (false). */
 static bool watch(struct keeper *k)
 {
-	for (;;) {
-		struct pollfd p[] = {
-			{ .fd = k->signals, .events = POLLIN },
-			{ .fd = k->pidfd, .events = POLLIN },
-		};
-		g_autoptr(GError) error = NULL;
+	enum crew_news news;
 
-		/* Without a worker (it could not be started) only a moment. */
-		if (poll(p, G_N_ELEMENTS(p), k->worker ? -1 : PAUSE_MS) < 0 && errno != EINTR)
+	while (turn(k, &news) != WISH_STOP) {
+		if (news == CREW_UPGRADED)
+			become_upgraded(k);
+		if (news == CREW_UNMOUNTED)
 			return false;
-		if (p[0].revents && asked_to_stop(k))
-			return true;
-		if (p[1].revents && !bury_worker(k))
-			return false;
-		if (!k->worker && !start_worker(k, &error))
-			log_error("%s", error->message);
 	}
+	return true;
+}
+
+/* Until a worker serves. */
+static bool start_serving(struct keeper *k, GError **error)
+{
+	uint64_t start = sys_coarse_ms();
+	enum crew_news news = CREW_SAME;
+
+	while (!crew_serving(k->crew) && news != CREW_UNMOUNTED &&
+	       sys_coarse_ms() - start < START_TIMEOUT_MS)
+		if (turn(k, &news) == WISH_STOP)
+			break;
+	if (crew_serving(k->crew))
+		return true;
+	g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "the worker did not get ready");
+	return false;
 }
 
 static bool take_signals(struct keeper *k, GError **error)
@@ -222,31 +163,84 @@ static bool take_signals(struct keeper *k, GError **error)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, &k->inherited);
+	if (k->config->role == ROLE_KEEPER) { /* they are still blocked by whom we follow */
+		sigdelset(&k->inherited, SIGTERM);
+		sigdelset(&k->inherited, SIGINT);
+		sigdelset(&k->inherited, SIGHUP);
+	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGCHLD, SIG_DFL); /* ignored, it would hide how a worker ended */
 	k->signals = signalfd(-1, &set, SFD_CLOEXEC);
 	return k->signals >= 0 || fail(error, errno, "cannot receive signals");
 }
 
-/* What needs to be known of the host: our executable, and how many cpus there may be. */
+/* The memory that outlives workers, and us. */
 static bool set_up_memory(struct keeper *k, const struct host *host, GError **error)
 {
+	struct keeper_record *record;
 	unsigned n_cpus;
-	int r;
+	int r = host_possible_cpus(host, &n_cpus);
 
-	k->executable = host_open_self_exe(host);
-	if (k->executable < 0)
-		return fail(error, -k->executable, "cannot open our own executable");
-	r = host_possible_cpus(host, &n_cpus);
 	if (r < 0)
 		return fail(error, -r, "cannot tell how many cpus this host has");
 	r = shared_create(n_cpus, &k->shared);
-	return r == 0 || fail(error, -r, "cannot make the memory that outlives a worker");
+	if (r < 0)
+		return fail(error, -r, "cannot make the memory that outlives a worker");
+	record = &k->shared.header->record;
+	record->keeper = getpid();
+	record->mounted_ms = sys_boottime_ns() / 1000000;
+	r = host_self_exe_path(host, record->executable, sizeof(record->executable));
+	return r == 0 || fail(error, -r, "cannot tell where our own executable lies");
+}
+
+static bool set_up_crew(struct keeper *k, const struct host *host, GError **error)
+{
+	int executable = host_open_self_exe(host);
+	struct handed h = handed(k);
+
+	if (executable < 0)
+		return fail(error, -executable, "cannot open our own executable");
+	k->crew = crew_new(executable, k->argv, &h, &k->inherited, k->shared.header);
+	return true;
+}
+
+static bool set_up_mount(struct keeper *k, const struct host *host, GError **error)
+{
+	const struct config *c = k->config;
+
+	return set_up_memory(k, host, error) &&
+	       mount_prepare(host, c->mountpoint, c->nonempty, &k->mountpoint, error) &&
+	       write_pidfile(k, error) && take_signals(k, error) &&
+	       mount_fuse(c->mountpoint, c->mount_options, &k->fuse, error) &&
+	       handshake_answer(k->fuse, k->shared.header, error) && set_up_crew(k, host, error);
+}
+
+/* In place of a keeper that died, or of a former binary: all is there. */
+static bool take_over(struct keeper *k, const struct host *host, GError **error)
+{
+	const struct handed *h = &k->config->handed;
+	int r;
+
+	k->fuse = h->fuse;
+	k->mountpoint.lock = h->lock;
+	k->served = true;
+	for (size_t i = 0; i < 4; i++)
+		(void)fcntl((const int[]){ h->fuse, h->shared, h->lock, h->control }[i], F_SETFD,
+			    FD_CLOEXEC);
+	r = shared_resume(h->shared, &k->shared);
+	if (r < 0)
+		return fail(error, -r, "cannot take over from a former version");
+	if (atomic_exchange(&k->shared.header->record.keeper, getpid()) != getpid())
+		k->shared.header->record.keepers++;
+	if (!write_pidfile(k, error) || !take_signals(k, error) || !set_up_crew(k, host, error))
+		return false;
+	if (h->worker)
+		(void)crew_adopt(k->crew, h);
+	return true;
 }
 
 static bool set_up(struct keeper *k, GError **error)
 {
-	const struct config *c = k->config;
 	struct host *host;
 	int r = host_open("/", &host);
 	bool ok;
@@ -256,12 +250,11 @@ static bool set_up(struct keeper *k, GError **error)
 	if (host_is_nested(host))
 		log_warning("this is not the host's pid namespace: readers outside of it see the "
 			    "host's files");
-	ok = set_up_memory(k, host, error) &&
-	     mount_prepare(host, c->mountpoint, c->nonempty, &k->mountpoint, error);
+	ok = k->config->role == ROLE_KEEPER ? take_over(k, host, error)
+					    : set_up_mount(k, host, error);
 	host_free(host);
-	return ok && write_pidfile(k, error) && take_signals(k, error) &&
-	       mount_fuse(c->mountpoint, c->mount_options, &k->fuse, error) &&
-	       handshake_answer(k->fuse, k->shared.header, error) && start_worker(k, error);
+	/* One that takes over has readers already, and tries for as long as it takes. */
+	return ok && (k->served || start_serving(k, error));
 }
 
 static void tear_down(struct keeper *k)
@@ -272,14 +265,10 @@ static void tear_down(struct keeper *k)
 		mount_detach(host, k->config->mountpoint);
 		host_free(host);
 	}
-	if (k->worker > 0) {
-		(void)kill(k->worker, SIGTERM);
-		(void)end_worker(k, STOP_TIMEOUT_MS);
-	}
+	k->crew = crew_free(k->crew);
 	if (k->has_pidfile)
 		(void)unlink(k->config->pidfile);
 	fd_close(&k->fuse);
-	fd_close(&k->executable);
 	fd_close(&k->signals);
 	shared_clear(&k->shared);
 	mount_give_up(k->config->mountpoint, &k->mountpoint, k->served);
@@ -289,16 +278,17 @@ bool keeper_run(const struct config *config, char **argv, GError **error)
 {
 	struct keeper k = { .config = config,
 			    .argv = argv,
-			    .executable = -1,
 			    .mountpoint = { .lock = -1 },
 			    .fuse = -1,
 			    .signals = -1,
-			    .shared = { .fd = -1 },
-			    .pidfd = -1,
-			    .control = -1 };
-	bool ok = set_up(&k, error);
+			    .shared = { .fd = -1 } };
+	bool ok;
 
-	k.served = ok;
+	(void)prctl(PR_SET_NAME, "lxcfs-clone"); /* execveat(2) names it by a number */
+	ok = set_up(&k, error);
+	if (!ok && config->role == ROLE_KEEPER) /* the mount is its worker's still */
+		return false;
+	k.served = k.served || ok;
 	if (ok) {
 		log_info("serving at %s", config->mountpoint);
 		notify("READY=1");

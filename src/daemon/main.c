@@ -60,8 +60,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILED;
 	}
 	raise_descriptor_limit();
-	if (config.is_worker) {
-		status = (int)worker_run(&config);
+	if (config.role == ROLE_WORKER) {
+		status = (int)worker_run(&config, argv);
 	} else if (!keeper_run(&config, argv, &error)) {
 		log_error("%s", error->message);
 		status = EXIT_FAILED;

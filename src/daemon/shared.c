@@ -2,6 +2,8 @@
 #include "daemon/shared.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,10 +13,15 @@
 #include "fs/snapshot.h"
 #include "util/fd.h"
 
-/* Changes with anything that lies in the file: "lxcfsc", then a number. */
-#define MAGIC (UINT64_C(0x6c7863667363) << 16 | 1)
+/* "lxcfs-cl" */
+#define MAGIC UINT64_C(0x6c786366732d636c)
+
+/* Changes with anything that lies in the file behind the header's first part. */
+#define VERSION 2
 
 #define PAGE 4096u
+
+_Static_assert(sizeof(struct shared_header) <= PAGE, "the keeper maps one page");
 
 /*
  * The biggest file is cpuinfo, some 1.5 KiB a cpu on x86, or the host's own stat with its
@@ -29,14 +36,15 @@ static size_t pages(size_t size)
 
 /* Where the parts lie in the file. */
 struct offsets {
-	size_t journal, snapshots, states, names, end;
+	size_t journal, backlog, snapshots, states, names, end;
 };
 
 static struct offsets lay_out(unsigned n_cpus, uint32_t text_size)
 {
 	struct offsets o = { .journal = pages(sizeof(struct shared_header)) };
 
-	o.snapshots = o.journal + pages(SHARED_N_THREADS * sizeof(struct journal_slot));
+	o.backlog = o.journal + pages(SHARED_N_THREADS * sizeof(struct journal_slot));
+	o.snapshots = o.backlog + pages(sizeof(struct backlog));
 	o.states = o.snapshots + pages(snapshots_size(SHARED_N_SNAPSHOTS, text_size));
 	o.names = o.states + pages(state_table_size(SHARED_N_STATES, n_cpus));
 	o.end = o.names + pages(names_size());
@@ -69,39 +77,86 @@ int shared_create(unsigned n_cpus, struct shared *ret)
 		return r;
 	}
 	*s.header = (struct shared_header){
-		.magic = MAGIC, .size = size, .n_cpus = n_cpus, .text_size = TEXT_SIZE(n_cpus)
+		.magic = MAGIC,
+		.version = VERSION,
+		.size = size,
+		.n_cpus = n_cpus,
+		.text_size = TEXT_SIZE(n_cpus),
 	};
 	*ret = s;
 	return 0;
 }
 
-int shared_map(int fd, struct shared *ret)
+static bool is_whole(const struct shared_header *h, size_t size)
+{
+	return h->magic == MAGIC && h->version == VERSION && h->size == size &&
+	       lay_out(h->n_cpus, h->text_size).end == size &&
+	       h->init_in_len <= sizeof(h->init_in) && h->init_out_len <= sizeof(h->init_out);
+}
+
+/* Maps @len bytes of @fd, 0 for all, if it is a file of ours and of this version. */
+static int map_checked(int fd, size_t len, struct shared *ret)
 {
 	struct shared s = { .fd = fd };
-	const struct shared_header *h;
-	struct offsets o;
 	struct stat st;
-	char *base;
 	int r;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	r = map(&s, (size_t)st.st_size);
+	if ((size_t)st.st_size < PAGE)
+		return -EPROTO;
+	r = map(&s, len ? len : (size_t)st.st_size);
 	if (r != 0)
 		return r;
-	h = s.header;
-	o = lay_out(h->n_cpus, h->text_size);
-	if (h->magic != MAGIC || h->size != s.size || o.end != s.size ||
-	    h->init_in_len > sizeof(h->init_in)) {
+	if (!is_whole(s.header, (size_t)st.st_size)) {
 		munmap(s.header, s.size);
 		return -EPROTO;
 	}
-	base = (char *)s.header;
-	s.journal = (void *)(base + o.journal);
-	s.snapshots = base + o.snapshots;
-	s.states = base + o.states;
-	s.names = base + o.names;
 	*ret = s;
+	return 0;
+}
+
+int shared_resume(int fd, struct shared *ret)
+{
+	return map_checked(fd, PAGE, ret);
+}
+
+int shared_replace(int fd, unsigned n_cpus, struct shared *ret)
+{
+	struct shared_header old;
+	ssize_t n = pread(fd, &old, sizeof(old), 0);
+	int r;
+
+	if (n < (ssize_t)offsetof(struct shared_header, n_cpus) || old.magic != MAGIC ||
+	    old.init_in_len == 0 || old.init_in_len > sizeof(old.init_in) ||
+	    old.init_out_len == 0 || old.init_out_len > sizeof(old.init_out))
+		return n < 0 ? -errno : -EPROTO;
+	r = shared_create(n_cpus, ret);
+	if (r < 0)
+		return r;
+	ret->header->init_in_len = old.init_in_len;
+	ret->header->init_out_len = old.init_out_len;
+	memcpy(ret->header->init_in, old.init_in, sizeof(old.init_in));
+	memcpy(ret->header->init_out, old.init_out, sizeof(old.init_out));
+	atomic_store(&ret->header->lost, 1);
+	return 0;
+}
+
+int shared_map(int fd, struct shared *ret)
+{
+	struct offsets o;
+	char *base;
+	int r = map_checked(fd, 0, ret);
+
+	if (r != 0)
+		return r;
+	base = (char *)ret->header;
+	o = lay_out(ret->header->n_cpus, ret->header->text_size);
+	ret->journal = (void *)(base + o.journal);
+	ret->backlog = (void *)(base + o.backlog);
+	ret->snapshots = base + o.snapshots;
+	ret->states = base + o.states;
+	ret->names = base + o.names;
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "cgroup/layout.h"
@@ -18,11 +19,22 @@
 #include "sample/sampler.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/sys.h"
+
+/* Between two attempts to start a keeper. */
+#define REVIVE_PAUSE_MS 1000
+
+/* How long one that stands by watches after the keeper's death. */
+#define ORPHAN_MS 2000
 
 /* Rendering needs little; the biggest frame is a few buffers of 8 KiB. */
 #define STACK_SIZE (512u << 10)
 
 struct worker {
+	char **argv;
+	int executable; /* our own */
+	struct handed handed;
+	uint64_t revived_ms; /* when we started a keeper last */
 	struct shared shared;
 	struct host *host;
 	struct cg_layout *layout;
@@ -50,37 +62,46 @@ static int detect_layout(const struct host *host, struct cg_layout **ret)
 	return n < 0 ? (int)n : cg_layout_detect(mountinfo, cgroup, root, true, ret);
 }
 
-static int open_all(struct worker *w, const struct config *c)
+/* All that can be done while another worker serves. */
+static int open_early(struct worker *w, const struct config *c)
 {
-	int r = shared_map(c->shared_fd, &w->shared);
-	struct shared_header *h = w->shared.header;
+	int r = shared_map(c->handed.shared, &w->shared);
 
 	if (r == 0)
 		r = host_open("/", &w->host);
 	if (r == 0)
 		r = detect_layout(w->host, &w->layout);
-	if (r < 0)
-		return r;
+	if (r == 0)
+		w->executable = host_open_self_exe(w->host);
+	if (r < 0 || w->executable < 0)
+		return r < 0 ? r : w->executable;
+	r = channel_new(c->handed.fuse, &w->shared, &w->fs, &w->channel);
+	/* Not to be found paged out by the kernel when a request comes while we die. */
+	if (r == 0 && mlock(w->shared.journal, SHARED_N_THREADS * sizeof(struct journal_slot)) < 0)
+		log_debug("cannot lock the request buffers: %s", g_strerror(errno));
+	return r;
+}
+
+/* What is made of the memory that the former worker wrote to until now. */
+static int open_late(struct worker *w, const struct config *c)
+{
+	struct shared_header *h = w->shared.header;
+
 	w->states = state_table_new(w->shared.states, SHARED_N_STATES, h->n_cpus);
 	w->containers = container_table_new(w->host, w->layout, w->states);
 	if (!w->containers)
 		return -EACCES;
 	w->names = names_new(w->shared.names);
 	w->sampler = sampler_new(w->host, w->containers, c->view.loadavg);
-	w->fs = (struct fs){
-		.tree = { .host = w->host, .names = w->names },
-		.renderer = { .host = w->host, .containers = w->containers, .options = &c->view },
-		.snapshots = snapshots_new(w->shared.snapshots, SHARED_N_SNAPSHOTS, h->text_size),
-	};
-	r = channel_new(c->fuse_fd, &w->shared, &w->fs, &w->channel);
-	if (r == 0) {
-		host_on_slow(w->host, channel_step_aside, w->channel);
-		snapshots_on_wait(w->fs.snapshots, channel_step_aside, w->channel);
-	}
-	/* Not to be found paged out by the kernel when a request comes while we die. */
-	if (r == 0 && mlock(w->shared.journal, SHARED_N_THREADS * sizeof(struct journal_slot)) < 0)
-		log_debug("cannot lock the request buffers: %s", g_strerror(errno));
-	return r;
+	w->fs.tree = (struct tree){ .host = w->host, .names = w->names };
+	w->fs.renderer = (struct renderer){ .host = w->host,
+					    .containers = w->containers,
+					    .options = &c->view };
+	w->fs.snapshots = snapshots_new(w->shared.snapshots, SHARED_N_SNAPSHOTS, h->text_size);
+	host_on_slow(w->host, channel_step_aside, w->channel);
+	snapshots_on_wait(w->fs.snapshots, channel_step_aside, w->channel);
+	channel_take_over(w->channel);
+	return 0;
 }
 
 static void close_all(struct worker *w)
@@ -93,6 +114,7 @@ static void close_all(struct worker *w)
 	state_table_free(w->states);
 	cg_layout_free(w->layout);
 	host_free(w->host);
+	fd_close(&w->executable);
 	shared_clear(&w->shared);
 }
 
@@ -154,32 +176,97 @@ static void stop_threads(struct worker *w)
 		pthread_join(w->threads[i], NULL);
 }
 
-/* Ready, then go: the keeper decides when the former worker has stopped reading. */
-static bool rendezvous(int control)
+/* The keeper died; whoever is first starts another one. */
+static bool claim_keeper(struct worker *w, int32_t dead)
 {
-	char byte = WORKER_READY;
-
-	return write(control, &byte, 1) == 1 && read(control, &byte, 1) == 1 && byte == WORKER_GO;
+	return atomic_compare_exchange_strong(&w->shared.header->record.keeper, &dead, 0);
 }
 
-/* Until SIGTERM comes or the keeper is gone. */
-static void maintain(struct worker *w, int control, int signals)
+/* Start a keeper that goes on with us. */
+static void revive_keeper(struct worker *w)
+{
+	struct handed h = w->handed;
+	int32_t dead = atomic_load(&w->shared.header->record.keeper);
+	int pair[2];
+	pid_t pid;
+
+	fd_close(&w->handed.control);
+	w->revived_ms = sys_coarse_ms();
+	if (!claim_keeper(w, dead) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return;
+	log_warning("the keeper died, another one takes its place");
+	h.control = pair[1];
+	h.worker = getpid();
+	pid = fork();
+	if (pid == 0) {
+		child_exec(w->executable, w->argv, "--keeper", &h);
+		_exit(WORKER_FAILED);
+	}
+	close(pair[1]);
+	w->handed.control = pair[0];
+}
+
+/*
+ * The keeper died while we stood by. The worker that serves starts another one, which has no use
+ * for us; but if that worker dies before it has, we are all that is left.
+ */
+static void become_keeper_if_last(struct worker *w, int32_t keeper)
+{
+	struct shared_header *h = w->shared.header;
+	AUTO_FD int serving = h->record.worker ? sys_pidfd_open(h->record.worker) : -1;
+	struct pollfd p = { .fd = serving, .events = POLLIN };
+	uint64_t start = sys_coarse_ms();
+	bool dead = serving < 0;
+
+	while (!dead && atomic_load(&h->record.keeper) == keeper &&
+	       sys_coarse_ms() - start < ORPHAN_MS)
+		dead = poll(&p, 1, 20) == 1;
+	if (!dead || !claim_keeper(w, keeper))
+		return;
+	log_warning("keeper and worker died, another keeper takes over");
+	h->record.worker = 0;
+	fd_close(&w->handed.control);
+	child_exec(w->executable, w->argv, "--keeper", &w->handed);
+}
+
+/* Stands by until the keeper says go. Returns false when it is not to serve. */
+static bool stand_by(struct worker *w)
+{
+	int32_t keeper = atomic_load(&w->shared.header->record.keeper);
+	char byte = WORKER_READY;
+
+	if (write(w->handed.control, &byte, 1) == 1 && read(w->handed.control, &byte, 1) == 1)
+		return byte == WORKER_GO;
+	become_keeper_if_last(w, keeper);
+	return false;
+}
+
+/* Until SIGTERM comes. */
+static void maintain(struct worker *w, int signals)
 {
 	for (;;) {
 		int fds[SAMPLER_N_FDS];
 		int timeout = sampler_fds(w->sampler, fds);
 		struct pollfd p[] = {
 			{ .fd = signals, .events = POLLIN },
-			{ .fd = control, .events = POLLIN },
+			{ .fd = w->handed.control, .events = POLLIN },
 			{ .fd = fds[0], .events = POLLIN },
 			{ .fd = fds[1], .events = POLLIN },
 		};
 
+		if (w->handed.control < 0 && (timeout < 0 || timeout > REVIVE_PAUSE_MS))
+			timeout = REVIVE_PAUSE_MS;
 		if (poll(p, G_N_ELEMENTS(p), timeout) < 0 && errno != EINTR)
 			g_error("poll: %s", g_strerror(errno));
-		if (p[0].revents || p[1].revents)
+		if (p[0].revents)
 			return;
+		if (p[1].revents)
+			fd_close(&w->handed.control);
+		if (w->handed.control < 0 && sys_coarse_ms() - w->revived_ms >= REVIVE_PAUSE_MS)
+			revive_keeper(w);
 		sampler_run(w->sampler);
+		atomic_store(&w->shared.header->containers,
+			     (uint32_t)sampler_containers(w->sampler));
 	}
 }
 
@@ -197,27 +284,42 @@ static int block_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-enum worker_exit worker_run(const struct config *c)
+static void serve_until_told(struct worker *w, int signals)
 {
-	struct worker w = { .shared = { .fd = -1 } };
+	const char drained = WORKER_DRAINED;
+
+	(void)prctl(PR_SET_NAME, "lxcfs-worker");
+	(void)signal(SIGCHLD, SIG_IGN); /* a keeper that we started */
+	start_threads(w);
+	channel_do_leftovers(w->channel);
+	maintain(w, signals);
+	stop_threads(w);
+	(void)send(w->handed.control, &drained, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+enum worker_exit worker_run(const struct config *c, char **argv)
+{
+	struct worker w = {
+		.argv = argv, .executable = -1, .handed = c->handed, .shared = { .fd = -1 }
+	};
 	AUTO_FD int signals = block_signals();
 	bool unmounted;
 	int r;
 
-	(void)prctl(PR_SET_NAME, "lxcfs-worker");
+	(void)prctl(PR_SET_NAME, "lxcfs-standby");
 	/* Few threads that allocate little: one heap for all keeps us small. */
 	(void)mallopt(M_ARENA_MAX, 1);
-	r = open_all(&w, c);
-	if (r < 0) {
+	r = open_early(&w, c);
+	if (r == 0 && !stand_by(&w))
+		r = -ECANCELED;
+	else if (r == 0)
+		r = open_late(&w, c);
+	if (r == 0)
+		serve_until_told(&w, signals);
+	else if (r != -ECANCELED)
 		log_error("the worker cannot start: %s", g_strerror(-r));
-		return WORKER_FAILED;
-	}
-	if (!rendezvous(c->control_fd))
-		return WORKER_FAILED;
-	start_threads(&w);
-	maintain(&w, c->control_fd, signals);
-	stop_threads(&w);
 	unmounted = atomic_load(&w.unmounted);
 	close_all(&w);
-	return unmounted ? WORKER_UNMOUNTED : WORKER_STOPPED;
+	fd_close(&w.handed.control);
+	return r < 0 ? WORKER_FAILED : unmounted ? WORKER_UNMOUNTED : WORKER_STOPPED;
 }

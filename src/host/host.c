@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/cpuset.h"
 #include "util/fd.h"
@@ -151,6 +152,22 @@ int host_open_self_exe(const struct host *h)
 	int fd = openat(h->proc, "self/exe", O_PATH | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+int host_self_exe_path(const struct host *h, char *buf, size_t size)
+{
+	static const char deleted[] = " (deleted)";
+	ssize_t n = readlinkat(h->proc, "self/exe", buf, size - 1);
+	size_t len = (size_t)n;
+
+	if (n < 0)
+		return -errno;
+	if (len == size - 1)
+		return -ENAMETOOLONG;
+	buf[len] = '\0';
+	if (g_str_has_suffix(buf, deleted))
+		buf[len - strlen(deleted)] = '\0';
+	return 0;
 }
 
 bool host_is_nested(const struct host *h)

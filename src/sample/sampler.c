@@ -127,3 +127,8 @@ void sampler_run(struct sampler *s)
 		s->next_ns = now - s->next_ns < LOADAVG_STEP_NS ? s->next_ns + LOADAVG_STEP_NS
 								: now + LOADAVG_STEP_NS;
 }
+
+size_t sampler_containers(const struct sampler *s)
+{
+	return s->known;
+}

@@ -33,10 +33,9 @@ static void test_nothing_given(void **state)
 	assert_string_equal(c.mount_options, "");
 	assert_false(c.debug);
 	assert_true(c.view.cpu_quota && c.view.swap && c.view.loadavg);
-	assert_false(c.is_worker);
-	assert_int_equal(c.fuse_fd, -1);
-	assert_int_equal(c.shared_fd, -1);
-	assert_int_equal(c.control_fd, -1);
+	assert_int_equal(c.role, ROLE_FIRST);
+	assert_int_equal(c.handed.fuse, -1);
+	assert_int_equal(c.handed.control, -1);
 	config_clear(&c);
 }
 
@@ -140,15 +139,31 @@ static void test_mount_options(void **state)
 
 static void test_worker_has_its_descriptors(void **state)
 {
-	struct config c = parsed("--worker=3,40,500 -u /run/x");
+	struct config c = parsed("--worker=3,40,41,500,0 -u /run/x");
 
 	(void)state;
-	assert_true(c.is_worker);
-	assert_int_equal(c.fuse_fd, 3);
-	assert_int_equal(c.shared_fd, 40);
-	assert_int_equal(c.control_fd, 500);
+	assert_int_equal(c.role, ROLE_WORKER);
+	assert_int_equal(c.handed.fuse, 3);
+	assert_int_equal(c.handed.shared, 40);
+	assert_int_equal(c.handed.lock, 41);
+	assert_int_equal(c.handed.control, 500);
 	assert_false(c.view.swap);
 	assert_string_equal(c.mountpoint, "/run/x");
+	config_clear(&c);
+}
+
+static void test_keeper_that_takes_over(void **state)
+{
+	struct config c = parsed("--keeper=3,40,41,0,0 /run/x");
+
+	(void)state;
+	assert_int_equal(c.role, ROLE_KEEPER);
+	assert_int_equal(c.handed.control, -1); /* no worker is alive */
+	assert_int_equal(c.handed.worker, 0);
+	config_clear(&c);
+	c = parsed("--keeper=3,40,41,7,1234 /run/x");
+	assert_int_equal(c.handed.control, 7);
+	assert_int_equal(c.handed.worker, 1234);
 	config_clear(&c);
 }
 
@@ -169,9 +184,10 @@ static void test_mistakes_are_told_in_a_sentence(void **state)
 		{ "-o", "-o" },
 		{ "--worker=1,2", "--worker" },
 		{ "--worker=1,2,x", "--worker" },
-		{ "--worker=1,2,3,4", "--worker" },
-		{ "--worker=-1,2,3", "--worker" },
-		{ "--worker=1,2,99999999999", "--worker" },
+		{ "--worker=1,2,3,4,5,6", "--worker" },
+		{ "--worker=-1,2,3,4,5", "--worker" },
+		{ "--worker=1,2,99999999999,4,5", "--worker" },
+		{ "--keeper=1,2", "--keeper" },
 		{ "-- ", "empty" }, /* an empty word */
 	};
 
@@ -245,6 +261,7 @@ int main(void)
 		cmocka_unit_test(test_pid_file_becomes_absolute),
 		cmocka_unit_test(test_mount_options),
 		cmocka_unit_test(test_worker_has_its_descriptors),
+		cmocka_unit_test(test_keeper_that_takes_over),
 		cmocka_unit_test(test_mistakes_are_told_in_a_sentence),
 		cmocka_unit_test(test_nothing_is_owned_after_a_mistake),
 		cmocka_unit_test(test_words_given_stay_as_they_were),

@@ -263,30 +263,63 @@ static void test_heads_of_requests(void **state)
 	(void)state;
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
 		const struct fuse_in_header in = {
-			.len = 77, .opcode = rows[i].opcode, .unique = UINT64_MAX - 1, .pid = 4321
+			.len = 77, .opcode = rows[i].opcode, .unique = 98, .nodeid = 12, .pid = 4321
 		};
 		struct request_head head;
 
 		handshake_head((const char *)&in, &head);
 		assert_int_equal(head.len, 77);
-		assert_true(head.unique == UINT64_MAX - 1);
+		assert_int_equal(head.unique, 98);
+		assert_int_equal(head.node, 12);
+		assert_false(head.resent);
 		assert_int_equal(head.pid, 4321);
 		assert_int_equal(head.is_interrupt, rows[i].is_interrupt);
 		assert_int_equal(head.wants_reply, rows[i].wants_reply);
 	}
 }
 
+static void test_request_that_the_kernel_asks_again(void **state)
+{
+	struct fuse_in_header in = { .len = 40, .opcode = FUSE_READ, .unique = UINT64_C(1) << 63 | 6 };
+	struct request_head head;
+
+	(void)state;
+	handshake_head((const char *)&in, &head);
+	assert_true(head.resent);
+	assert_int_equal(head.unique, 6); /* as it was when it came first */
+	handshake_clear((char *)&in);
+	handshake_head((const char *)&in, &head);
+	assert_int_equal(head.len, 0);
+}
+
 static void test_reply_that_says_an_error(void **state)
 {
+	const struct fuse_in_header in = { .len = 40, .unique = UINT64_C(1) << 63 | 99 };
 	struct fuse_out_header out;
 	char buf[16];
 
 	(void)state;
-	assert_int_equal(handshake_error_reply(99, EIO, buf), sizeof(out));
+	assert_int_equal(handshake_error_reply((const char *)&in, EIO, buf), sizeof(out));
 	memcpy(&out, buf, sizeof(out));
 	assert_int_equal(out.len, sizeof(out));
 	assert_int_equal(out.error, -EIO);
-	assert_int_equal(out.unique, 99);
+	assert_true(out.unique == in.unique); /* unchanged: the kernel knows it by that */
+}
+
+static void test_asking_again_needs_linux_6_9(void **state)
+{
+	struct init_request req = { .in = { .major = 7, .minor = 40, .flags = FUSE_INIT_EXT } };
+	struct shared_header h = { .init_in_len = sizeof(req) };
+
+	(void)state;
+	memcpy(h.init_in, &req, sizeof(req));
+	assert_false(handshake_can_resend(&h));
+	req.in.flags2 = 1u << 7;
+	memcpy(h.init_in, &req, sizeof(req));
+	assert_true(handshake_can_resend(&h));
+	req.in.flags = 0; /* then the second word means nothing */
+	memcpy(h.init_in, &req, sizeof(req));
+	assert_false(handshake_can_resend(&h));
 }
 
 int main(void)
@@ -301,7 +334,9 @@ int main(void)
 		cmocka_unit_test(test_replay_offers_what_was_agreed_and_no_more),
 		cmocka_unit_test(test_what_libfuse_may_answer),
 		cmocka_unit_test(test_heads_of_requests),
+		cmocka_unit_test(test_request_that_the_kernel_asks_again),
 		cmocka_unit_test(test_reply_that_says_an_error),
+		cmocka_unit_test(test_asking_again_needs_linux_6_9),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

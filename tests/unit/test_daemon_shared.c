@@ -41,7 +41,8 @@ static void test_keeper_maps_the_header_alone(void **state)
 /* From @a on, for @size bytes, nothing else begins; all is within the file. */
 static void assert_room(const struct shared *s, const void *a, size_t size)
 {
-	const void *const all[] = { s->header, s->journal, s->snapshots, s->states, s->names };
+	const void *const all[] = { s->header,    s->journal, s->backlog,
+				    s->snapshots, s->states,  s->names };
 	const char *begin = a, *end = begin + size;
 
 	assert_true(begin >= (const char *)s->header);
@@ -67,6 +68,7 @@ static void test_parts_do_not_overlap(void **state)
 		assert_true(worker.header->text_size >= cpus[i] * 2048 + 65536);
 		assert_room(&worker, worker.header, sizeof(*worker.header));
 		assert_room(&worker, worker.journal, SHARED_N_THREADS * sizeof(*worker.journal));
+		assert_room(&worker, worker.backlog, sizeof(*worker.backlog));
 		assert_room(&worker, worker.snapshots,
 			    snapshots_size(SHARED_N_SNAPSHOTS, worker.header->text_size));
 		assert_room(&worker, worker.states, state_table_size(SHARED_N_STATES, cpus[i]));
@@ -117,6 +119,9 @@ static void test_file_that_does_not_fit(void **state)
 	keeper.header->magic++;
 	assert_does_not_fit(keeper.fd, -EPROTO);
 	*keeper.header = saved;
+	keeper.header->version++;
+	assert_does_not_fit(keeper.fd, -EPROTO);
+	*keeper.header = saved;
 	keeper.header->size += 4096;
 	assert_does_not_fit(keeper.fd, -EPROTO);
 	*keeper.header = saved;
@@ -150,6 +155,47 @@ static void test_what_is_no_such_file(void **state)
 	close(few);
 }
 
+static void test_next_keeper_finds_the_record(void **state)
+{
+	struct shared first, next;
+
+	(void)state;
+	assert_int_equal(shared_create(2, &first), 0);
+	first.header->record.restarts = 41;
+	assert_int_equal(shared_resume(fcntl(first.fd, F_DUPFD_CLOEXEC, 0), &next), 0);
+	assert_int_equal(next.header->record.restarts, 41);
+	assert_true(next.size < next.header->size); /* the header alone */
+	shared_clear(&next);
+	shared_clear(&first);
+}
+
+static void test_next_version_goes_on_with_the_mount(void **state)
+{
+	struct shared old, new, none;
+
+	(void)state;
+	assert_int_equal(shared_create(2, &old), 0);
+	assert_int_equal(shared_replace(old.fd, 2, &none), -EPROTO); /* was never mounted */
+	memcpy(old.header->init_in, "the request", 12);
+	memcpy(old.header->init_out, "the answer", 11);
+	old.header->init_in_len = 12;
+	old.header->init_out_len = 11;
+	old.header->version = 99;
+	old.header->size = 1; /* what follows the first part means nothing to us */
+	assert_int_equal(shared_resume(old.fd, &none), -EPROTO);
+	assert_int_equal(shared_replace(old.fd, 4, &new), 0);
+	assert_int_equal(new.header->n_cpus, 4);
+	assert_string_equal(new.header->init_in, "the request");
+	assert_string_equal(new.header->init_out, "the answer");
+	assert_int_equal(new.header->init_in_len, 12);
+	assert_int_equal(new.header->init_out_len, 11);
+	assert_true(new.header->lost); /* so the kernel is asked for what was under way */
+	shared_clear(&new);
+	old.header->init_in_len = 257;
+	assert_int_equal(shared_replace(old.fd, 4, &none), -EPROTO);
+	shared_clear(&old);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +204,8 @@ int main(void)
 		cmocka_unit_test(test_each_worker_sees_what_the_former_left),
 		cmocka_unit_test(test_file_that_does_not_fit),
 		cmocka_unit_test(test_what_is_no_such_file),
+		cmocka_unit_test(test_next_keeper_finds_the_record),
+		cmocka_unit_test(test_next_version_goes_on_with_the_mount),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

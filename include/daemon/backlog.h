@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * What a worker that died had in hand. The next one takes it out of the journal's slots, which it
+ * needs for new requests, and does it one by one beside them, so that if it dies too it is known of
+ * what. What that many workers died of is given up.
+ */
+#include "daemon/shared.h"
+
+/* A request that so many workers died of is answered with EIO. */
+#define BACKLOG_MAX_DEATHS 3
+
+/*
+ * To be called when the former worker is dead and nobody serves yet. Blames what it died of: the
+ * leftover that was on trial, else all that it had in hand. @give_up is called for each request
+ * that is not to be tried again, which is forgotten then.
+ */
+void backlog_collect(struct backlog *backlog, struct journal_slot *slots, size_t n_slots,
+		     void (*give_up)(const char *request, uint32_t deaths, void *arg), void *arg);
+
+/*
+ * The leftover that fewest workers died of, on trial from now until backlog_done(); NULL: there is
+ * none. Its request may be handed on as if it had just come.
+ */
+struct leftover *backlog_try_next(struct backlog *backlog);
+void backlog_done(struct backlog *backlog, struct leftover *leftover);

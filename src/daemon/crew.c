@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/crew.h"
+
+#include <glib.h>
+#include <poll.h>
+#include <string.h>
+
+#include "util/fd.h"
+#include "util/log.h"
+#include "util/sys.h"
+
+/* A worker that is not ready by then is taken for broken; an emulated machine needs half of it. */
+#define READY_MS 10000u
+
+/* A new binary gets less: the former one serves on meanwhile. */
+#define UPGRADE_READY_MS 3000u
+
+/* How long a worker may take to finish what it has in hand, and what is thrown away then. */
+#define DRAIN_MS 2000u
+#define LEAVE_MS 5000u
+
+/* A worker hangs that has had the same request in hand, or has taken none of those waiting, for … */
+#define HANG_MS 3000u
+#define LOOK_MS 500
+
+/* A process is dead within this after SIGKILL, or not before something lets it go (a freezer). */
+#define KILL_MS 500
+
+/* Frozen ones, say; more are left to the system. */
+#define MAX_LEAVING 4
+
+/* After so many deaths within YOUNG_MS workers are started with a pause in between. */
+#define HASTE    6u
+#define YOUNG_MS 1000u
+#define PAUSE_MS 200u
+
+struct crew {
+	char **argv;
+	struct handed handed;
+	const sigset_t *mask;
+	struct shared_header *header;
+	int executable, candidate; /* candidate: of an upgrade under way; -1: none */
+	struct child serving, standby;
+	struct child leaving[MAX_LEAVING]; /* no longer needed, not dead yet */
+	bool draining, upgraded;
+	uint64_t drain_since_ms;
+	uint64_t deaths_ms[HASTE]; /* when the last ones were */
+	unsigned n_deaths;
+	uint64_t beats[SHARED_N_PULSES]; /* at the last look */
+	uint64_t moved_ms[SHARED_N_PULSES];
+	uint64_t queued_since_ms; /* requests have waited and none was taken; 0: no */
+	uint64_t total, looked_ms;
+};
+
+struct crew *crew_new(int executable, char **argv, const struct handed *handed,
+		      const sigset_t *mask, struct shared_header *header)
+{
+	struct crew *c = g_new0(struct crew, 1);
+
+	c->argv = argv;
+	c->handed = *handed;
+	c->mask = mask;
+	c->header = header;
+	c->executable = executable;
+	c->candidate = -1;
+	c->serving = c->standby = CHILD_NONE;
+	for (size_t i = 0; i < MAX_LEAVING; i++)
+		c->leaving[i] = CHILD_NONE;
+	return c;
+}
+
+static void discard(struct child *child)
+{
+	child_signal(child, SIGKILL);
+	if (child->pid)
+		g_free(child_end(child, KILL_MS));
+	child_clear(child);
+}
+
+struct crew *crew_free(struct crew *c)
+{
+	if (!c)
+		return NULL;
+	crew_dismiss_others(c);
+	child_signal(&c->serving, SIGTERM);
+	if (c->serving.pid)
+		g_free(child_end(&c->serving, LEAVE_MS));
+	discard(&c->serving);
+	fd_close(&c->executable);
+	fd_close(&c->candidate);
+	g_free(c);
+	return NULL;
+}
+
+/* What was seen so far is no sign of a hang: another worker serves, or we were held up ourselves. */
+static void forget_looks(struct crew *c, uint64_t now)
+{
+	c->queued_since_ms = 0;
+	for (size_t i = 0; i < SHARED_N_PULSES; i++)
+		c->moved_ms[i] = now;
+}
+
+static void serve_with(struct crew *c, struct child *child)
+{
+	c->serving = *child;
+	*child = CHILD_NONE;
+	c->header->record.worker = c->serving.pid;
+	c->draining = false;
+	forget_looks(c, sys_coarse_ms());
+}
+
+int crew_adopt(struct crew *c, const struct handed *handed)
+{
+	struct child child;
+	int r = child_adopt(handed, &child);
+
+	if (r == 0)
+		serve_with(c, &child);
+	return r;
+}
+
+static void note_death(struct crew *c, const char *why)
+{
+	struct keeper_record *r = &c->header->record;
+	uint32_t i = r->restarts % SHARED_N_REASONS;
+
+	c->deaths_ms[c->n_deaths++ % HASTE] = sys_coarse_ms();
+	r->reasons[i].at_ms = sys_boottime_ns() / 1000000;
+	g_strlcpy(r->reasons[i].why, why, sizeof(r->reasons[i].why));
+	r->restarts++;
+}
+
+/* @child is not needed any more; it is reaped when it is dead. */
+static void let_go(struct crew *c, struct child *child)
+{
+	struct child *place = &c->leaving[0];
+
+	for (size_t i = 0; i < MAX_LEAVING && place->pid; i++)
+		place = &c->leaving[i];
+	child_clear(place);
+	*place = *child;
+	place->since_ms = sys_coarse_ms();
+	*child = CHILD_NONE;
+}
+
+static void reap_leaving(struct crew *c)
+{
+	for (size_t i = 0; i < MAX_LEAVING; i++) {
+		struct child *child = &c->leaving[i];
+
+		if (child_is_dead(child))
+			g_free(child_end(child, 0));
+		else if (child->pid && sys_coarse_ms() - child->since_ms > LEAVE_MS)
+			child_signal(child, SIGKILL);
+	}
+}
+
+static void lose_serving(struct crew *c, pid_t pid, const char *why)
+{
+	log_warning("worker %d %s, another one takes over", pid, why);
+	note_death(c, why);
+	c->header->record.worker = 0;
+}
+
+static bool is_unmounted(const struct crew *c)
+{
+	struct pollfd p = { .fd = c->handed.fuse };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
+}
+
+static void bury_serving(struct crew *c)
+{
+	pid_t pid = c->serving.pid;
+	g_autofree char *why = NULL;
+
+	if (!child_is_dead(&c->serving))
+		return;
+	why = child_end(&c->serving, 0);
+	lose_serving(c, pid, why ? why : "ended");
+}
+
+/* The new binary is not taken. */
+static void drop_candidate(struct crew *c, const char *why)
+{
+	log_error("the new binary is not taken, its worker %s: the former one serves on", why);
+	fd_close(&c->candidate);
+}
+
+static void bury_standby(struct crew *c)
+{
+	uint64_t age = sys_coarse_ms() - c->standby.since_ms;
+	g_autofree char *why = NULL;
+
+	if (!c->standby.pid)
+		return;
+	if (child_is_dead(&c->standby))
+		why = child_end(&c->standby, 0);
+	else if (!c->standby.ready && age > (c->candidate >= 0 ? UPGRADE_READY_MS : READY_MS))
+		why = g_strdup("did not get ready");
+	if (!why)
+		return;
+	discard(&c->standby);
+	if (c->candidate >= 0) {
+		drop_candidate(c, why);
+		return;
+	}
+	log_error("a worker that was to stand by %s", why);
+	note_death(c, why);
+}
+
+/* After many deaths in a row. */
+static bool must_pause(const struct crew *c)
+{
+	uint64_t now = sys_coarse_ms(), last = c->deaths_ms[(c->n_deaths + HASTE - 1) % HASTE];
+
+	return c->n_deaths >= HASTE && now - c->deaths_ms[c->n_deaths % HASTE] < YOUNG_MS &&
+	       now - last < PAUSE_MS;
+}
+
+static void start_standby(struct crew *c)
+{
+	int r = child_start(c->candidate >= 0 ? c->candidate : c->executable, c->argv, &c->handed,
+			    c->mask, &c->standby);
+
+	if (r < 0) {
+		log_error("cannot start a worker: %s", g_strerror(-r));
+		note_death(c, "could not be started");
+	}
+}
+
+static void promote(struct crew *c)
+{
+	if (!child_tell(&c->standby, WORKER_GO)) /* it died, which is found next time */
+		return;
+	serve_with(c, &c->standby);
+	log_debug("worker %d serves", c->serving.pid);
+	if (c->candidate >= 0) {
+		fd_close(&c->executable);
+		c->executable = fd_steal(&c->candidate);
+		c->header->record.upgrades++;
+		c->upgraded = true;
+	}
+}
+
+/* The one that serves makes way for the new binary's; readers wait for as long as that takes. */
+static void drain(struct crew *c)
+{
+	if (!c->draining) {
+		c->draining = true;
+		c->drain_since_ms = sys_coarse_ms();
+		child_signal(&c->serving, SIGTERM);
+	} else if (child_heard(&c->serving, WORKER_DRAINED)) {
+		let_go(c, &c->serving);
+		c->header->record.worker = 0;
+	} else if (sys_coarse_ms() - c->drain_since_ms > DRAIN_MS) {
+		child_signal(&c->serving, SIGKILL);
+	}
+}
+
+/* Whether a thread of the worker has not got on with a request, or none takes any. */
+static bool hangs(struct crew *c)
+{
+	uint64_t now = sys_coarse_ms(), total = 0;
+	struct pollfd p = { .fd = c->handed.fuse, .events = POLLIN };
+	bool hung = false;
+
+	for (size_t i = 0; i < SHARED_N_PULSES; i++) {
+		uint64_t beats = atomic_load(&c->header->pulses[i].beats);
+
+		if (beats != c->beats[i] || beats % 2 == 0)
+			c->moved_ms[i] = now;
+		c->beats[i] = beats;
+		total += beats;
+		hung |= now - c->moved_ms[i] > HANG_MS;
+	}
+	if (total != c->total || poll(&p, 1, 0) != 1)
+		c->queued_since_ms = 0;
+	else if (c->queued_since_ms == 0)
+		c->queued_since_ms = now;
+	c->total = total;
+	return hung || (c->queued_since_ms && now - c->queued_since_ms > HANG_MS);
+}
+
+static void look_for_hang(struct crew *c)
+{
+	uint64_t now = sys_coarse_ms(), last = c->looked_ms;
+	struct pollfd p = { .fd = c->serving.pidfd, .events = POLLIN };
+	pid_t pid = c->serving.pid;
+
+	if (now - last < LOOK_MS || !pid)
+		return;
+	c->looked_ms = now;
+	if (now - last > 3 * LOOK_MS)
+		forget_looks(c, now);
+	if (!hangs(c))
+		return;
+	child_signal(&c->serving, SIGKILL);
+	if (poll(&p, 1, KILL_MS) != 1) /* it dies when it is thawed, and does nothing before */
+		log_warning("worker %d does not die: is it frozen?", pid);
+	let_go(c, &c->serving);
+	lose_serving(c, pid, "did not answer for 3 seconds");
+}
+
+enum crew_news crew_run(struct crew *c)
+{
+	if (is_unmounted(c))
+		return CREW_UNMOUNTED;
+	look_for_hang(c);
+	reap_leaving(c);
+	if (c->standby.pid && !c->standby.ready)
+		c->standby.ready = child_heard(&c->standby, WORKER_READY);
+	if (c->candidate >= 0 && c->standby.ready && c->serving.pid)
+		drain(c);
+	bury_serving(c);
+	bury_standby(c);
+	if (!c->serving.pid && c->standby.ready)
+		promote(c);
+	if (!c->standby.pid && !must_pause(c))
+		start_standby(c);
+	if (!c->upgraded)
+		return CREW_SAME;
+	c->upgraded = false;
+	return CREW_UPGRADED;
+}
+
+int crew_fds(const struct crew *c, int fds[CREW_N_FDS])
+{
+	fds[0] = c->serving.pidfd;
+	fds[1] = c->draining ? c->serving.control : -1;
+	fds[2] = c->standby.pidfd;
+	fds[3] = c->standby.ready ? -1 : c->standby.control;
+	return c->standby.pid ? LOOK_MS : (int)PAUSE_MS;
+}
+
+void crew_upgrade(struct crew *c, int executable)
+{
+	if (c->draining) { /* too late for this one: the next SIGHUP finds it */
+		fd_close(&executable);
+		return;
+	}
+	fd_close(&c->candidate);
+	c->candidate = executable;
+	discard(&c->standby);
+}
+
+int crew_executable(const struct crew *c)
+{
+	return c->executable;
+}
+
+const struct child *crew_serving(const struct crew *c)
+{
+	return c->serving.pid ? &c->serving : NULL;
+}
+
+const struct child *crew_standby(const struct crew *c)
+{
+	return c->standby.pid ? &c->standby : NULL;
+}
+
+void crew_dismiss_others(struct crew *c)
+{
+	discard(&c->standby);
+	for (size_t i = 0; i < MAX_LEAVING; i++)
+		discard(&c->leaving[i]);
+}
