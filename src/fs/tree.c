@@ -232,8 +232,9 @@ int tree_lookup(const struct tree *t, const struct node *parent, const char *nam
 	if (!file || (parent->pid && strcmp(path, "containers") == 0))
 		return -ENOENT;
 	node_of_row(file, parent->pid, ret);
-	/* What this host has not, no container has. */
-	return ret->kind == NODE_VFILE || ret->kind == NODE_HOST_DIR ? host_stat(t, ret, &st) : 0;
+	if (ret->kind == NODE_DIR || ret->kind == NODE_CONTAINERS || file->absent)
+		return 0;
+	return host_stat(t, ret, &st); /* what this host has not, no container has */
 }
 
 /* With room for a few cpus or disks more: the kernel keeps the answer for long. */

@@ -5,6 +5,12 @@
 
 #include "view/views.h"
 
+#ifdef TEST_FAULTS
+#include "faults.h"
+#else
+#define FAULT_ROWS
+#endif
+
 #define CPU  "sys/devices/system/cpu"
 #define NODE "sys/devices/system/node"
 
@@ -32,6 +38,7 @@ const struct vfile vfiles[] = {
 	{ .path = NODE "/has_cpu", .generate = node_has_cpu_generate },
 	{ .path = NODE "/has_memory", .generate = node_has_memory_generate },
 	{ .path = NODE "/node%/meminfo", .generate = node_meminfo_generate },
+	FAULT_ROWS
 };
 
 const size_t n_vfiles = G_N_ELEMENTS(vfiles);

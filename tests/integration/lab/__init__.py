@@ -20,7 +20,8 @@ class Run:
     """All tests of one run: one folder, one group at the top of the hierarchies, one guardian."""
 
     def __init__(self, build):
-        self.binary = os.path.join(os.path.abspath(build), 'lxcfs-clone')
+        self.build = os.path.abspath(build)
+        self.binary = f'{self.build}/lxcfs-clone'
         self.folder = tempfile.mkdtemp(prefix='lxcfs-clone-test.', dir='/tmp')
         os.chmod(self.folder, 0o755)
         self.name = f'lxcfs-clone-test.{os.getpid()}'
@@ -78,14 +79,23 @@ class Lab:
             self._daemon = self.start_daemon()
         return self._daemon
 
-    def start_daemon(self, *options, mnt=None, binary=None, hidden=(), env=None, journal=False):
+    def start_daemon(
+        self,
+        *options,
+        mnt=None,
+        binary=None,
+        hidden=(),
+        env=None,
+        journal=False,
+        controllers=('pids',),
+    ):
         folder = f'{self.folder}/{self._next("daemon")}'
         os.mkdir(folder)
         os.chmod(folder, 0o755)
         if mnt is None:
             mnt = f'{folder}/mnt'
             os.mkdir(mnt)
-        group = self.cgroup(self._next('daemon'), controllers=('pids',))
+        group = self.cgroup(self._next('daemon'), controllers=controllers)
         daemon = Daemon(
             binary or self.run.binary,
             mnt,

@@ -11,6 +11,7 @@ import time
 from lab import host
 from lab.check import Failure
 
+WORKER = 'lxcfs-worker'
 SANITIZER_MARKS = ('AddressSanitizer', 'ThreadSanitizer', 'LeakSanitizer', 'runtime error:')
 
 
@@ -38,10 +39,7 @@ class Daemon:
         self._wait_ready()
 
     def _before_exec(self):
-        if host.KIND == 'v2':
-            self.group.join()
-        else:
-            host.write(self.group.file('pids', 'cgroup.procs'), 0)
+        self.group.join()
         if self.hidden:
             host.unshare(host.CLONE_NEWNS)
             host.mount(None, '/', None, host.MS_REC | host.MS_PRIVATE)
@@ -69,39 +67,56 @@ class Daemon:
     def tail(self):
         return self.log()[-3000:]
 
-    def children(self):
-        """The pids of the keeper's children."""
-        found = []
+    def processes(self):
+        """Whoever has our mount point in its command line, by pid: (parent, name, arguments)."""
+        found = {}
         for name in os.listdir('/proc'):
             if name.isdigit():
                 try:
-                    fields = host.read(f'/proc/{name}/stat').rpartition(')')[2].split()
+                    line = host.read(f'/proc/{name}/cmdline').split('\0')
+                    if self.mnt in line:
+                        left, _, right = host.read(f'/proc/{name}/stat').rpartition(')')
+                        found[int(name)] = int(right.split()[1]), left.split('(', 1)[1], line
                 except OSError:
                     continue
-                if int(fields[1]) == self.pid and fields[0] != 'Z':
-                    found.append(int(name))
         return found
 
-    def worker(self):
-        """The pid of the process that serves."""
-        deadline = time.monotonic() + 5 * host.SCALE
+    def _wait(self, fits, other_than, seconds, what):
+        """The pid of the one that fits. A fork of it that is to become something else fits not."""
+        deadline = time.monotonic() + seconds * host.SCALE
         while time.monotonic() < deadline:
-            found = self.children()
-            if found:
-                return min(found)
-            time.sleep(0.01)
-        raise Failure(f'the keeper has no worker: {self.tail()}')
+            fitting = {pid: about for pid, about in self.processes().items() if fits(*about)}
+            for pid, (parent, *_) in sorted(fitting.items()):
+                if parent not in fitting and pid != other_than:
+                    return pid
+            time.sleep(0.005)
+        raise Failure(f'there is no {what}: {self.tail()}')
+
+    def keeper(self, other_than=None, seconds=5):
+        """The pid of the process that keeps the mount; it may die and be made anew."""
+        return self._wait(
+            lambda _parent, _name, line: not _is_worker(line), other_than, seconds, 'keeper'
+        )
+
+    def children(self):
+        """The pids of all but the keeper."""
+        return [pid for pid, (_, _, line) in self.processes().items() if _is_worker(line)]
+
+    def worker(self, other_than=None, seconds=5):
+        """The pid of the process that serves: one that stands by has another name."""
+        return self._wait(
+            lambda _parent, name, line: name == WORKER and _is_worker(line),
+            other_than,
+            seconds,
+            'worker',
+        )
 
     def kill_worker(self):
         """SIGKILL the worker; its pid, once another has its place."""
         old = self.worker()
         os.kill(old, signal.SIGKILL)
-        deadline = time.monotonic() + 5 * host.SCALE
-        while time.monotonic() < deadline:
-            if [pid for pid in self.children() if pid != old]:
-                return old
-            time.sleep(0.002)
-        raise Failure(f'no new worker after SIGKILL: {self.tail()}')
+        self.worker(old)
+        return old
 
     def mounted(self):
         return any(point == self.mnt for point, *_ in host.mounts())
@@ -109,41 +124,46 @@ class Daemon:
     def own_kb(self):
         """Memory of keeper and worker that is theirs alone: no program text, no libraries."""
         total = 0
-        for pid in [self.pid] + self.children():
+        for pid in self.processes():
             for line in host.read(f'/proc/{pid}/smaps_rollup').splitlines():
                 if line.startswith(('Pss_Anon:', 'Pss_Shmem:')):
                     total += int(line.split()[1])
         return total
 
     def descriptors(self):
-        return sum(len(os.listdir(f'/proc/{pid}/fd')) for pid in [self.pid] + self.children())
+        return sum(len(os.listdir(f'/proc/{pid}/fd')) for pid in self.processes())
 
     def stop(self, number=signal.SIGTERM):
-        """Ask it to end; its exit status."""
-        self.process.send_signal(number)
-        try:
-            return self.process.wait(10 * host.SCALE)
-        except subprocess.TimeoutExpired:
-            raise Failure(
-                f'the daemon did not end within {10 * host.SCALE:g} s: {self.tail()}'
-            ) from None
+        """Ask it to end; its exit status (of the first keeper: later ones have other parents)."""
+        first = self.process.poll() is None
+        if first:
+            self.process.send_signal(number)
+        else:
+            os.kill(self.keeper(), number)
+        deadline = time.monotonic() + 10 * host.SCALE
+        while self.process.poll() is None if first else self.processes():
+            if time.monotonic() > deadline:
+                raise Failure(f'the daemon did not end in time: {self.tail()}')
+            time.sleep(0.002)
+        return self.process.returncode if first else 0
 
     def kill_everything(self):
-        """SIGKILL keeper and worker at once: the mount is left behind dead."""
-        workers = self.children()
-        for pid in [self.pid] + workers:
-            os.kill(pid, signal.SIGSTOP)
-        for pid in [self.pid] + workers:
-            os.kill(pid, signal.SIGKILL)
+        """SIGKILL keeper and workers at once: the mount is left behind dead."""
+        everyone = list(self.processes())
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in everyone:
+                try:
+                    os.kill(pid, number)
+                except ProcessLookupError:
+                    pass
         self.process.wait()
-        for pid in workers:
-            while os.path.exists(f'/proc/{pid}') and ' Z ' not in _stat(pid):
-                time.sleep(0.002)
+        while self.processes():
+            time.sleep(0.002)
 
     def close(self):
         """End it in any case; complain when it does not end as it should."""
         trouble = ''
-        if self.process.poll() is None:
+        if self.processes():
             try:
                 status = self.stop()
                 if status:
@@ -167,8 +187,5 @@ class Daemon:
             raise Failure(f'daemon: {trouble}: {self.tail()}')
 
 
-def _stat(pid):
-    try:
-        return host.read(f'/proc/{pid}/stat')
-    except OSError:
-        return ' Z '
+def _is_worker(line):
+    return any(word.startswith('--worker') for word in line)

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What may befall the daemon under load: each scenario returns a Row."""
+
+import os
+import random
+import shutil
+import signal
+
+from lab import MIB, host
+from lab.check import equal, eventually, holds, ok
+from lab.load import Load, outcome_of_reading
+
+# How long a worker that hangs may go unnoticed.
+HUNG_S = 20
+# So many workers may die of one request.
+ATTEMPTS = 3
+SIGNAL_MS = 2
+BROKEN = {
+    'no program': b'\x7fELF, and then nothing\n' * 100,
+    'ends at once': b'#!/bin/sh\nexit 1\n',
+    'is never ready': b'#!/bin/sh\nexec sleep 1000\n',
+}
+
+
+class Program:
+    """A program file with faults built in, that can be replaced as package managers do it."""
+
+    def __init__(self, lab):
+        self.builds = [f'{lab.run.build}/tests/lxcfs-clone-{n}' for n in ('faulty', 'other')]
+        self.folder = f'{lab.folder}/bin'
+        self.path = f'{self.folder}/lxcfs-clone'
+        os.mkdir(self.folder)
+        self.put(0)
+
+    def put(self, build):
+        shutil.copy(self.builds[build], f'{self.folder}/new')
+        os.rename(f'{self.folder}/new', self.path)
+
+    def put_broken(self, content):
+        with open(f'{self.folder}/new', 'wb') as file:
+            file.write(content)
+        os.chmod(f'{self.folder}/new', 0o755)
+        os.rename(f'{self.folder}/new', self.path)
+
+    def runs(self, pid):
+        """Whether a process runs what lies on the disk now."""
+        return os.path.samestat(os.stat(f'/proc/{pid}/exe'), os.stat(self.path))
+
+
+class Scene:
+    """A daemon of the program above, and its readers."""
+
+    def __init__(self, lab, name, readers, *options, controllers=('pids',), **load):
+        self.lab, self.name = lab, name
+        self.program = Program(lab)
+        self.daemon = lab.start_daemon(
+            *options, binary=self.program.path, controllers=controllers
+        )
+        self.load = Load(lab, self.daemon, readers, **load)
+        self.load.row.name = name
+
+    def __enter__(self):
+        self.load.__enter__()
+        return self
+
+    def __exit__(self, *about):
+        self.load.__exit__(*about)
+
+    @property
+    def row(self):
+        return self.load.row
+
+    def repeat(self, count, function, *args, **options):
+        with self:
+            for number in range(count):
+                self.load.event(function, number, *args, **options)
+        return self.row
+
+    # Events
+
+    def kill_worker(self, _number=0):
+        os.kill(self.daemon.worker(), signal.SIGKILL)
+
+    def kill_either(self, _number=0):
+        keeper, worker = self.daemon.keeper(), self.daemon.worker()
+        os.kill(random.choice((keeper, worker)), signal.SIGKILL)
+
+    def upgrade(self, number, builds=(0,)):
+        keeper, worker = self.daemon.keeper(), self.daemon.worker()
+        self.program.put(builds[number % len(builds)])
+        os.kill(keeper, signal.SIGHUP)
+        new = self.daemon.worker(worker, seconds=20)
+        ok(self.program.runs(new), 'the new worker runs another program than what is on the disk')
+        eventually(lambda: self.program.runs(self.daemon.keeper()), 'the keeper is upgraded', 20)
+
+    def replaced(self, old):
+        """The worker hangs: wait for another one."""
+        self.daemon.worker(old, seconds=HUNG_S)
+
+    def stop_worker(self, _number=0):
+        old = self.daemon.worker()
+        os.kill(old, signal.SIGSTOP)
+        self.replaced(old)
+        self.gone(old)
+
+    def freeze_worker(self, _number=0):
+        group = self.lab.cgroup(controllers=('freezer',))
+        old = self.daemon.worker()
+        group.join(old)
+        group.freeze(True)
+        try:
+            self.replaced(old)
+        finally:
+            group.freeze(False)
+        self.gone(old)
+
+    def gone(self, pid):
+        eventually(lambda: pid not in self.daemon.processes(), f'worker {pid} ends', HUNG_S)
+
+
+def worker_kills(lab, count, readers, name='worker killed', *options, **load):
+    scene = Scene(lab, name, readers, *options, **load)
+    return scene.repeat(count, scene.kill_worker)
+
+
+def quiet_kills(lab, count):
+    """One reader on an otherwise idle machine: how long a kill takes."""
+    load = {'gap_ms': 1, 'files': ('meminfo',), 'modes': 'w'}
+    scene = Scene(lab, 'worker killed, one reader', 1, **load)
+    return scene.repeat(count, scene.kill_worker, pause=0.1)
+
+
+def journal_kills(lab, count, readers):
+    return worker_kills(lab, count, readers, 'worker killed, no resend', '--no-resend')
+
+
+def signalled_kills(lab, count, readers):
+    name = f'worker killed, readers get a signal each {SIGNAL_MS} ms'
+    return worker_kills(lab, count, readers, name, signal_ms=SIGNAL_MS)
+
+
+def either_kills(lab, count, readers):
+    scene = Scene(lab, 'keeper or worker killed', readers)
+    return scene.repeat(count, scene.kill_either)
+
+
+def upgrades(lab, count, readers):
+    scene = Scene(lab, 'upgrade', readers)
+    return scene.repeat(count, scene.upgrade)
+
+
+def alternating_upgrades(lab, count, readers):
+    scene = Scene(lab, 'upgrade to another build and back', readers)
+    return scene.repeat(count, scene.upgrade, (1, 0))
+
+
+def stopped(lab, count, readers):
+    scene = Scene(lab, 'worker stopped (SIGSTOP)', readers)
+    return scene.repeat(count, scene.stop_worker)
+
+
+def frozen(lab, count, readers):
+    scene = Scene(lab, 'worker frozen with its cgroup', readers)
+    return scene.repeat(count, scene.freeze_worker)
+
+
+# The kernel ends a worker
+
+
+def _oom_kills(group):
+    name = 'memory.events' if host.KIND == 'v2' else 'memory.oom_control'
+    for line in group.get('memory', name).splitlines():
+        if line.startswith('oom_kill '):
+            return int(line.split()[1])
+    return 0
+
+
+def _eat(group):
+    """Take memory until the kernel kills somebody."""
+    before, eaten = _oom_kills(group), []
+    while _oom_kills(group) == before:
+        eaten.append(bytearray(64 << 10))
+
+
+def oom_kills(lab, count, readers):
+    """The worker is what the kernel prefers, and its cgroup has next to nothing left."""
+    scene = Scene(lab, 'worker killed for its memory', readers, controllers=('pids', 'memory'))
+    group = scene.daemon.group
+    glutton = lab.container(group=group, daemon=scene.daemon, pid=False, mnt=False, cgroupns=False)
+
+    def starve(_number):
+        worker, before = scene.daemon.worker(), _oom_kills(group)
+        host.write(f'/proc/{worker}/oom_score_adj', 1000)
+        group.set_memory(group.usage() + 4 * MIB)
+        glutton.call(_eat, group, seconds=30)
+        group.set_memory(-1)
+        ok(_oom_kills(group) > before, 'the kernel has killed nobody')
+        scene.gone(worker)
+
+    return scene.repeat(count, starve)
+
+
+# Requests that no worker survives
+
+
+def _fatal_request(lab, readers, file, name, seconds):
+    scene = Scene(lab, name, readers)
+    box = lab.container(daemon=scene.daemon)
+    path = scene.daemon.path(f'/proc/{file}')
+    deaths = lambda: scene.daemon.log().count(' was ended by signal ')
+
+    def ask(_number):
+        before = deaths()
+        task = box.start(outcome_of_reading, path)
+        equal(task.result(seconds), 'EIO', f'reading {file}')
+        equal(deaths() - before, ATTEMPTS, 'workers that died of it')
+        lines = [line for line in scene.daemon.log().splitlines() if 'EIO' in line]
+        holds(lines[-1] if lines else '', f'proc/{file}', 'the log')
+        holds(lines[-1], str(task.pid), 'the log')
+
+    return scene.repeat(1, ask)
+
+
+def poison(lab, readers):
+    return _fatal_request(lab, readers, 'poison', 'request that workers die of', 20)
+
+
+def hang(lab, readers):
+    return _fatal_request(lab, readers, 'hang', 'request that workers hang in', ATTEMPTS * HUNG_S)
+
+
+# Programs that do not work
+
+
+def broken_programs(lab, readers, kinds=tuple(BROKEN)):
+    """Put in the place of a good one, then SIGHUP and a dead worker; then the good one again."""
+    scene = Scene(lab, 'broken program on the disk', readers)
+
+    def refuse(_number, content):
+        keeper, worker = scene.daemon.keeper(), scene.daemon.worker()
+        scene.program.put_broken(content)
+        os.kill(keeper, signal.SIGHUP)
+        for _ in range(10):
+            scene.load.progress()
+        equal(scene.daemon.keeper(), keeper, 'keeper')
+        equal(scene.daemon.worker(), worker, 'worker')
+        scene.kill_worker()
+        scene.load.progress()
+        scene.daemon.worker(worker)
+
+    with scene:
+        for number, kind in enumerate(kinds):
+            scene.load.event(refuse, number, BROKEN[kind])
+            scene.load.event(scene.upgrade, 0)
+    return scene.row

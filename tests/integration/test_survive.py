@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Whatever befalls the daemon's processes, no read fails and none is torn: tests/soak in small."""
+
+from lab import host, survive
+from lab.check import needs, ok
+
+READERS = 4
+
+
+def sound(row):
+    ok(row.good(), row.why())
+
+
+def many(count):
+    """The guest's CPUs are emulated."""
+    return count if not host.GUEST else max(2, count // 3)
+
+
+@needs(timeout=60)
+def test_killed_workers(lab):
+    """60 SIGKILLs of the worker."""
+    sound(survive.worker_kills(lab, many(60), READERS))
+
+
+def test_killed_workers_without_resend(lab):
+    """30 SIGKILLs on a kernel that cannot be asked to send its requests again."""
+    sound(survive.journal_kills(lab, many(30), READERS))
+
+
+def test_killed_workers_of_readers_that_get_signals(lab):
+    """30 SIGKILLs while each reader gets a signal every 2 ms."""
+    sound(survive.signalled_kills(lab, many(30), READERS))
+
+
+def test_killed_keepers_and_workers(lab):
+    """20 SIGKILLs, of keeper or worker at random."""
+    sound(survive.either_kills(lab, many(20), READERS))
+
+
+def test_upgrades(lab):
+    """8 times SIGHUP: the program on the disk serves, in keeper and worker."""
+    sound(survive.upgrades(lab, many(8), READERS))
+
+
+def test_upgrades_between_two_builds(lab):
+    """6 times SIGHUP, with another build on the disk each time."""
+    sound(survive.alternating_upgrades(lab, many(6), READERS))
+
+
+def test_worker_killed_for_its_memory(lab):
+    """The kernel kills the worker when its cgroup has no memory left."""
+    sound(survive.oom_kills(lab, 2, READERS))
+
+
+def test_stopped_worker(lab):
+    """A worker that SIGSTOP stops is replaced."""
+    sound(survive.stopped(lab, 1, READERS))
+
+
+def test_frozen_worker(lab):
+    """A worker whose cgroup is frozen is replaced, although v1 cannot kill it."""
+    sound(survive.frozen(lab, 1, READERS))
+
+
+def test_request_that_workers_die_of(lab):
+    """It gets EIO after three workers, and the log names file and reader; others read on."""
+    sound(survive.poison(lab, READERS))
+
+
+@needs(timeout=90)
+def test_request_that_workers_hang_in(lab):
+    """It gets EIO after three workers, and the log names file and reader; others read on."""
+    sound(survive.hang(lab, READERS))
+
+
+def test_broken_program(lab):
+    """An upgrade to it is refused, and a dead worker is replaced by the one that runs."""
+    sound(survive.broken_programs(lab, READERS, ('no program', 'ends at once')))
