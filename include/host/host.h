@@ -58,6 +58,12 @@ int host_open_self_exe(const struct host *host);
 /* The path at which it lay when it was started. 0, -ENAMETOOLONG or -errno. */
 int host_self_exe_path(const struct host *host, char *buf, size_t size);
 
+/*
+ * Seconds after which the kernel aborts a FUSE connection that has not answered a request: the
+ * smaller one of fs.fuse.default_request_timeout and max_request_timeout; 0: never.
+ */
+unsigned host_fuse_timeout(const struct host *host);
+
 /* We are in a pid namespace below another one: its processes have no pid that we could see. */
 bool host_is_nested(const struct host *host);
 

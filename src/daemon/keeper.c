@@ -239,6 +239,19 @@ static bool take_over(struct keeper *k, const struct host *host, GError **error)
 	return true;
 }
 
+static void warn_of_host(const struct host *host)
+{
+	unsigned timeout = host_fuse_timeout(host);
+
+	if (host_is_nested(host))
+		log_warning("this is not the host's pid namespace: readers outside of it see the "
+			    "host's files");
+	if (timeout > 0)
+		log_warning("a sysctl fs.fuse.*_request_timeout is %u: should we ever be held up "
+			    "for so many seconds, the kernel ends the mount for all containers",
+			    timeout);
+}
+
 static bool set_up(struct keeper *k, GError **error)
 {
 	struct host *host;
@@ -247,9 +260,8 @@ static bool set_up(struct keeper *k, GError **error)
 
 	if (r < 0)
 		return fail(error, -r, "cannot open the host's proc and sys");
-	if (host_is_nested(host))
-		log_warning("this is not the host's pid namespace: readers outside of it see the "
-			    "host's files");
+	if (k->config->role == ROLE_FIRST)
+		warn_of_host(host);
 	ok = k->config->role == ROLE_KEEPER ? take_over(k, host, error)
 					    : set_up_mount(k, host, error);
 	host_free(host);

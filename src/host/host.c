@@ -11,6 +11,7 @@
 
 #include "util/cpuset.h"
 #include "util/fd.h"
+#include "util/num.h"
 #include "util/sys.h"
 
 /* A text that one reader is making anew is given to others for as much longer. */
@@ -180,6 +181,22 @@ bool host_is_nested(const struct host *h)
 	pids = strstr(status, "\nNSpid:\t");
 	/* One number for each level: a second one stands behind a tab. */
 	return pids && strcspn(pids + 8, "\t") < strcspn(pids + 8, "\n");
+}
+
+unsigned host_fuse_timeout(const struct host *h)
+{
+	static const char *const names[] = { "sys/fs/fuse/default_request_timeout",
+					     "sys/fs/fuse/max_request_timeout" };
+	uint64_t smallest = 0, v;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		char text[32];
+
+		if (fd_read_at(h->proc, names[i], text, sizeof(text)) > 0 && num_parse(text, &v) &&
+		    v > 0 && (smallest == 0 || v < smallest))
+			smallest = v;
+	}
+	return (unsigned)MIN(smallest, UINT_MAX);
 }
 
 int host_possible_cpus(const struct host *h, unsigned *ret)

@@ -218,6 +218,42 @@ static void test_readers_at_once_all_get_a_text(void **state)
 	host_free(host);
 }
 
+static void test_smaller_timeout_of_fuse_counts(void **state)
+{
+	struct lab lab;
+	struct host *host;
+
+	(void)state;
+	lab_make(&lab);
+	lab_write(&lab, "proc/meminfo", "");
+	lab_write(&lab, "sys/kernel/x", "");
+	host = host_at(lab.dir);
+	assert_int_equal(host_fuse_timeout(host), 0); /* before Linux 6.14 */
+	lab_write(&lab, "proc/sys/fs/fuse/default_request_timeout", "0\n");
+	lab_write(&lab, "proc/sys/fs/fuse/max_request_timeout", "0\n");
+	assert_int_equal(host_fuse_timeout(host), 0);
+	lab_write(&lab, "proc/sys/fs/fuse/max_request_timeout", "60\n");
+	assert_int_equal(host_fuse_timeout(host), 60);
+	lab_write(&lab, "proc/sys/fs/fuse/default_request_timeout", "20\n");
+	assert_int_equal(host_fuse_timeout(host), 20);
+	lab_write(&lab, "proc/sys/fs/fuse/default_request_timeout", "soon\n");
+	assert_int_equal(host_fuse_timeout(host), 60);
+	host_free(host);
+	lab_end(&lab);
+}
+
+static void test_own_executable(void **state)
+{
+	struct host *host = host_at("/");
+	char path[512], name[4];
+
+	(void)state;
+	assert_int_equal(host_self_exe_path(host, path, sizeof(path)), 0);
+	assert_true(g_str_has_suffix(path, "/test_host_host"));
+	assert_int_equal(host_self_exe_path(host, name, sizeof(name)), -ENAMETOOLONG);
+	host_free(host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +268,8 @@ int main(void)
 		cmocka_unit_test(test_text_of_an_absent_file),
 		cmocka_unit_test(test_text_of_any_length),
 		cmocka_unit_test(test_readers_at_once_all_get_a_text),
+		cmocka_unit_test(test_smaller_timeout_of_fuse_counts),
+		cmocka_unit_test(test_own_executable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
