@@ -280,7 +280,9 @@ static void test_heads_of_requests(void **state)
 
 static void test_request_that_the_kernel_asks_again(void **state)
 {
-	struct fuse_in_header in = { .len = 40, .opcode = FUSE_READ, .unique = UINT64_C(1) << 63 | 6 };
+	struct fuse_in_header in = { .len = 40,
+				     .opcode = FUSE_READ,
+				     .unique = UINT64_C(1) << 63 | 6 };
 	struct request_head head;
 
 	(void)state;
