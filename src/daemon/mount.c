@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/rundir.h"
 #include "util/fd.h"
 #include "util/log.h"
 
-#define RUN_DIR "/run/lxcfs-clone"
 #define FS_TYPE "fuse.lxcfs-clone"
 
 G_GNUC_PRINTF(3, 4) static bool fail(GError **error, int err, const char *format, ...)
@@ -29,23 +29,16 @@ G_GNUC_PRINTF(3, 4) static bool fail(GError **error, int err, const char *format
 	return false;
 }
 
-/* One instance a mount point: the lock's name is the mount point's. */
-static char *lock_path(const char *mountpoint)
-{
-	g_autofree char *name = g_uri_escape_string(mountpoint, NULL, FALSE);
-	g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, mountpoint, -1);
-
-	return g_strdup_printf(RUN_DIR "/%s.lock", strlen(name) < 200 ? name : sum);
-}
-
+/* One instance a mount point. */
 static bool take_lock(const char *mountpoint, int *ret, GError **error)
 {
-	g_autofree char *path = lock_path(mountpoint);
+	g_autofree char *path = run_path(mountpoint, ".lock");
 	struct stat st;
 	AUTO_FD int fd = -1;
+	int r = run_dir_make();
 
-	if (g_mkdir_with_parents(RUN_DIR, 0755) < 0)
-		return fail(error, errno, "cannot make " RUN_DIR);
+	if (r < 0)
+		return fail(error, -r, "cannot make the directory of %s", path);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return fail(error, errno, "cannot open %s", path);
@@ -118,7 +111,7 @@ bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempt
 
 void mount_give_up(const char *mountpoint, struct mountpoint *mp, bool served)
 {
-	g_autofree char *path = lock_path(mountpoint);
+	g_autofree char *path = run_path(mountpoint, ".lock");
 
 	if (mp->made && !served)
 		(void)rmdir(mountpoint);
