@@ -1,28 +1,44 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/notify.h"
 
-#include <stddef.h>
+#include <errno.h>
+#include <glib.h>
+#include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "util/fd.h"
+#include "util/fdpass.h"
 
-void notify(const char *state)
+static int say(const char *text, const int *fds, size_t n)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	size_t len = path ? strlen(path) : 0;
-	AUTO_FD int fd = -1;
+	struct sockaddr_un addr;
+	AUTO_FD int sock = -1;
+	int len;
 
-	if (len == 0 || len >= sizeof(addr.sun_path))
-		return;
-	memcpy(addr.sun_path, path, len);
-	if (path[0] == '@') /* an abstract name */
-		addr.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0)
-		(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&addr,
-			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+	if (!path)
+		return -ENOTCONN;
+	len = fdpass_address(path, &addr);
+	if (len < 0)
+		return -ENOTCONN;
+	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return -errno;
+	return fdpass_send(sock, &addr, (socklen_t)len, text, fds, n, 0);
+}
+
+int notify(const char *format, ...)
+{
+	g_autofree char *text = NULL;
+	va_list ap;
+
+	va_start(ap, format);
+	text = g_strdup_vprintf(format, ap);
+	va_end(ap);
+	return say(text, NULL, 0);
+}
+
+int notify_fd(int fd, const char *text)
+{
+	return say(text, &fd, 1);
 }
