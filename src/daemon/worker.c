@@ -2,7 +2,6 @@
 #include "daemon/worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -13,8 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "cgroup/layout.h"
 #include "daemon/channel.h"
+#include "daemon/hierarchies.h"
 #include "daemon/shared.h"
 #include "sample/sampler.h"
 #include "util/fd.h"
@@ -49,19 +48,6 @@ struct worker {
 	atomic_bool unmounted;
 };
 
-/* Where a cgroup hierarchy is mounted is seen in our own mount namespace, so in the real /proc. */
-static int detect_layout(const struct host *host, struct cg_layout **ret)
-{
-	g_autofree char *mountinfo = g_malloc(MOUNTINFO_SIZE);
-	g_autofree char *cgroup = g_malloc(1 << 16);
-	AUTO_FD int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	ssize_t n = host_read_self(host, "mountinfo", mountinfo, MOUNTINFO_SIZE);
-
-	if (n >= 0)
-		n = host_read_self(host, "cgroup", cgroup, 1 << 16);
-	return n < 0 ? (int)n : cg_layout_detect(mountinfo, cgroup, root, true, ret);
-}
-
 /* All that can be done while another worker serves. */
 static int open_early(struct worker *w, const struct config *c)
 {
@@ -70,7 +56,7 @@ static int open_early(struct worker *w, const struct config *c)
 	if (r == 0)
 		r = host_open("/", &w->host);
 	if (r == 0)
-		r = detect_layout(w->host, &w->layout);
+		r = hierarchies_detect(w->host, &w->layout);
 	if (r == 0)
 		w->executable = host_open_self_exe(w->host);
 	if (r < 0 || w->executable < 0)
