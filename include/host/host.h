@@ -64,6 +64,9 @@ int host_self_exe_path(const struct host *host, char *buf, size_t size);
  */
 unsigned host_fuse_timeout(const struct host *host);
 
+/* The mount namespace of the first process that we see. A descriptor or -errno. */
+int host_open_init_mounts(const struct host *host);
+
 /* We are in a pid namespace below another one: its processes have no pid that we could see. */
 bool host_is_nested(const struct host *host);
 

@@ -171,6 +171,13 @@ int host_self_exe_path(const struct host *h, char *buf, size_t size)
 	return 0;
 }
 
+int host_open_init_mounts(const struct host *h)
+{
+	int fd = openat(h->proc, "1/ns/mnt", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 bool host_is_nested(const struct host *h)
 {
 	char status[16384];

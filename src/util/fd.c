@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 void fd_close(int *fd)
@@ -60,4 +63,33 @@ ssize_t fd_read_at(int dirfd, const char *path, char *buf, size_t size)
 	AUTO_FD int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	return fd < 0 ? -errno : fd_read(fd, buf, size);
+}
+
+static int compare(const void *a, const void *b)
+{
+	return *(const int *)a < *(const int *)b ? -1 : *(const int *)a > *(const int *)b;
+}
+
+static void close_range_of(unsigned first, unsigned last)
+{
+	if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
+		return;
+	/* Before Linux 5.9: as many as there are at the most, but not for minutes. */
+	last = last < 1u << 16 ? last : 1u << 16;
+	for (unsigned fd = first; fd <= last; fd++)
+		close((int)fd);
+}
+
+void fd_close_others(int *keep, size_t n)
+{
+	int first = STDERR_FILENO + 1;
+
+	qsort(keep, n, sizeof(*keep), compare);
+	for (size_t i = 0; i < n; i++) {
+		if (keep[i] < first)
+			continue;
+		close_range_of((unsigned)first, (unsigned)keep[i] - 1);
+		first = keep[i] + 1;
+	}
+	close_range_of((unsigned)first, INT_MAX);
 }

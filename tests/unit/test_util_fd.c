@@ -2,6 +2,9 @@
 #include "util/fd.h"
 
 #include "fixture.h"
+
+#include <sys/wait.h>
+
 #include "util/scratch.h"
 #include "util/sys.h"
 
@@ -177,6 +180,40 @@ static void test_scratch_is_made_once(void **state)
 	assert_ptr_equal(buf, made);
 }
 
+/* In a child: whether exactly those of 3 to 99 that are in @keep are open. */
+static void close_all_but(int *keep, size_t n)
+{
+	bool good = true;
+
+	for (int fd = 3; fd < 100; fd += 2)
+		dup2(STDERR_FILENO, fd);
+	fd_close_others(keep, n);
+	for (int fd = 3; fd < 100; fd++) {
+		bool kept = false;
+
+		for (size_t i = 0; i < n; i++)
+			kept |= keep[i] == fd;
+		good &= kept == (fcntl(fd, F_GETFD) >= 0);
+	}
+	_exit(good && fcntl(STDERR_FILENO, F_GETFD) >= 0 ? 0 : 1);
+}
+
+static void test_others_are_closed(void **state)
+{
+	int lists[][4] = { { 99, 3, 51, 5 }, { 3, 3, 0, 2 }, { -1, 7, 9, 11 } };
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(lists) * 2; i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0)
+			close_all_but(lists[i / 2], i % 2 ? 4 : 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +227,7 @@ int main(void)
 		cmocka_unit_test(test_pidfd_of_a_process_and_of_none),
 		cmocka_unit_test(test_clocks_go_on),
 		cmocka_unit_test(test_scratch_is_made_once),
+		cmocka_unit_test(test_others_are_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
