@@ -21,6 +21,7 @@ struct config {
 	char *mount_options; /* for the kernel, beyond what we always give; may be "" */
 	bool debug;
 	bool nonempty; /* mount over a directory that has something in it */
+	unsigned holder_seconds; /* how long a holder waits for an instance; 0: no holder */
 	struct view_options view;
 	enum config_role role;
 	struct handed handed; /* unless the role is ROLE_FIRST */

@@ -16,7 +16,7 @@
 
 #include "daemon/handover.h"
 
-#define HOLDER_DEFAULT_SECONDS 300u
+#define HOLDER_DEFAULT_SECONDS 300
 
 /*
  * Starts a holder of @fuse and @state, which stay the caller's too, for @mountpoint, whose lock we

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/holder.h"
 #include "util/num.h"
 
 /* Mount options that are on anyway, or that mean nothing to a read-only file system. */
@@ -112,6 +113,35 @@ static bool take_handed(const char *text, enum config_role role, struct config *
 	return true;
 }
 
+/* A day: longer than readers should ever hang. */
+#define MAX_HOLDER_SECONDS 86400u
+
+static bool take_holder(const char *value, struct config *c, GError **error)
+{
+	uint64_t seconds;
+
+	if (!value)
+		return true;
+	if (!num_parse(value, &seconds) || seconds < 1 || seconds > MAX_HOLDER_SECONDS) {
+		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+			    "--holder=%s: not a number of seconds from 1 to %u", value,
+			    MAX_HOLDER_SECONDS);
+		return false;
+	}
+	c->holder_seconds = (unsigned)seconds;
+	return true;
+}
+
+/* GLib would take the next word for an optional value that is left out: the mount point. */
+static void fill_in_holder(char **args)
+{
+	static char with_default[] = "--holder=" G_STRINGIFY(HOLDER_DEFAULT_SECONDS);
+
+	for (char **a = args; *a && strcmp(*a, "--") != 0; a++)
+		if (strcmp(*a, "--holder") == 0)
+			*a = with_default;
+}
+
 enum config_result config_parse(int argc, char **argv, struct config *ret, GError **error)
 {
 	gboolean version = FALSE, debug = FALSE, no_quota = FALSE, no_swap = FALSE, no_load = FALSE;
@@ -120,6 +150,7 @@ enum config_result config_parse(int argc, char **argv, struct config *ret, GErro
 	g_auto(GStrv) rest = NULL;
 	g_autofree char *pidfile = NULL;
 	g_autofree char *worker = NULL, *keeper = NULL;
+	g_autofree char *holder = NULL;
 	const GOptionEntry entries[] = {
 		{ "debug", 'd', 0, G_OPTION_ARG_NONE, &debug, "Log what is done", NULL },
 		{ "foreground", 'f', 0, G_OPTION_ARG_NONE, &ignored,
@@ -137,6 +168,8 @@ enum config_result config_parse(int argc, char **argv, struct config *ret, GErro
 		{ "enable-loadavg", 'l', 0, G_OPTION_ARG_NONE, &ignored, "On already", NULL },
 		{ "enable-cfs", 0, 0, G_OPTION_ARG_NONE, &ignored, "On already", NULL },
 		{ "enable-pidfd", 0, 0, G_OPTION_ARG_NONE, &ignored, "On already", NULL },
+		{ "holder", 0, 0, G_OPTION_ARG_STRING, &holder,
+		  "Outlive a killed pod by so long (300)", "SECONDS" },
 		{ "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
 		{ "worker", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &worker, NULL, NULL },
 		{ "keeper", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &keeper, NULL, NULL },
@@ -152,6 +185,7 @@ enum config_result config_parse(int argc, char **argv, struct config *ret, GErro
 		context, "Serves /proc and /sys files as each container should see them.\n"
 			 "MOUNTPOINT is " DEFAULT_MOUNTPOINT " unless given, and made if missing.");
 	g_option_context_add_main_entries(context, entries, NULL);
+	fill_in_holder(args);
 	if (!g_option_context_parse(context, &argc, &args, error))
 		return CONFIG_ERROR;
 	if (version) {
@@ -165,7 +199,8 @@ enum config_result config_parse(int argc, char **argv, struct config *ret, GErro
 					   .loadavg = !no_load };
 	if (!take_mountpoint(rest, ret, error) || !take_mount_options(mount_options, ret, error) ||
 	    !take_handed(worker, ROLE_WORKER, ret, error) ||
-	    !take_handed(keeper, ROLE_KEEPER, ret, error)) {
+	    !take_handed(keeper, ROLE_KEEPER, ret, error) ||
+	    !take_holder(holder, ret, error)) {
 		config_clear(ret);
 		return CONFIG_ERROR;
 	}

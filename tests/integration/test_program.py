@@ -59,6 +59,7 @@ def test_help_fits_a_screen(lab):
         '--no-cpu-quota',
         '--disable-swap',
         '--disable-loadavg',
+        '--holder',
         '-p',
         '-o',
         '-d',

@@ -167,6 +167,28 @@ static void test_keeper_that_takes_over(void **state)
 	config_clear(&c);
 }
 
+static void test_holder_has_a_time(void **state)
+{
+	static const struct {
+		const char *line;
+		unsigned seconds;
+	} rows[] = {
+		{ "", 0 },
+		{ "--holder", 300 },
+		{ "--holder=1", 1 },
+		{ "--holder=86400", 86400 },
+		{ "--holder /run/x", 300 }, /* the mount point is no number of seconds */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		struct config c = parsed(rows[i].line);
+
+		assert_int_equal(c.holder_seconds, rows[i].seconds);
+		config_clear(&c);
+	}
+}
+
 static void test_mistakes_are_told_in_a_sentence(void **state)
 {
 	static const struct {
@@ -188,6 +210,10 @@ static void test_mistakes_are_told_in_a_sentence(void **state)
 		{ "--worker=-1,2,3,4,5", "--worker" },
 		{ "--worker=1,2,99999999999,4,5", "--worker" },
 		{ "--keeper=1,2", "--keeper" },
+		{ "--holder=0", "--holder=0" },
+		{ "--holder=86401", "86400" },
+		{ "--holder=x", "--holder=x" },
+		{ "--holder=", "--holder" },
 		{ "-- ", "empty" }, /* an empty word */
 	};
 
@@ -262,6 +288,7 @@ int main(void)
 		cmocka_unit_test(test_mount_options),
 		cmocka_unit_test(test_worker_has_its_descriptors),
 		cmocka_unit_test(test_keeper_that_takes_over),
+		cmocka_unit_test(test_holder_has_a_time),
 		cmocka_unit_test(test_mistakes_are_told_in_a_sentence),
 		cmocka_unit_test(test_nothing_is_owned_after_a_mistake),
 		cmocka_unit_test(test_words_given_stay_as_they_were),
