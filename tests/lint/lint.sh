@@ -75,7 +75,10 @@ unit-file)
 	copy=$(mktemp -d)
 	trap 'rm -rf "$copy"' EXIT
 	sed "s|/usr/bin/lxcfs-clone|$build/lxcfs-clone|" lxcfs-clone.service >"$copy/lxcfs-clone.service"
-	systemd-analyze verify "$copy/lxcfs-clone.service" 2>"$copy/said" || echo "status $?" >>"$copy/said"
+	systemd-analyze verify "$copy/lxcfs-clone.service" 2>"$copy/all" || echo "status $?" >>"$copy/all"
+	# This key alone: systemd knows it since version 254, and before drops what it stands for.
+	grep -v "lxcfs-clone.service:[0-9]*: Unknown key '\?FileDescriptorStorePreserve'\? in section \[Service\], ignoring\.$" \
+		"$copy/all" >"$copy/said" || :
 	cat "$copy/said" >&2
 	[ ! -s "$copy/said" ]
 	;;
