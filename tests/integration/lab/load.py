@@ -41,6 +41,7 @@ class Row:
     longest_us: int = 0
     stalls_us: list = dataclasses.field(default_factory=list)
     incidents: list = dataclasses.field(default_factory=list)
+    note: str = ''
     trouble: str = ''  # something else than a reading went wrong
 
     def add(self, result):

@@ -176,10 +176,11 @@ def _oom_kills(group):
 
 
 def _eat(group):
-    """Take memory until the kernel kills somebody."""
-    before, eaten = _oom_kills(group), []
+    """Take memory until the kernel kills somebody: of a kind that it does not hold against us."""
+    before, fd = _oom_kills(group), os.memfd_create('eaten')
     while _oom_kills(group) == before:
-        eaten.append(bytearray(64 << 10))
+        os.write(fd, bytes(64 << 10))
+    os.close(fd)
 
 
 def oom_kills(lab, count, readers):
@@ -190,8 +191,9 @@ def oom_kills(lab, count, readers):
 
     def starve(_number):
         worker, before = scene.daemon.worker(), _oom_kills(group)
+        # That makes it as bad as if it had the whole limit: more than an interpreter's memory.
         host.write(f'/proc/{worker}/oom_score_adj', 1000)
-        group.set_memory(group.usage() + 4 * MIB)
+        group.set_memory(group.usage() + 32 * MIB)
         glutton.call(_eat, group, seconds=30)
         group.set_memory(-1)
         ok(_oom_kills(group) > before, 'the kernel has killed nobody')
