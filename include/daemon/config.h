@@ -20,7 +20,7 @@ struct config {
 	char *pidfile;       /* NULL: none */
 	char *mount_options; /* for the kernel, beyond what we always give; may be "" */
 	bool debug;
-	bool nonempty; /* mount over a directory that has something in it */
+	bool nonempty;           /* mount over a directory that has something in it */
 	unsigned holder_seconds; /* how long a holder waits for an instance; 0: no holder */
 	struct view_options view;
 	enum config_role role;

@@ -19,6 +19,13 @@ struct mountpoint {
 bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempty,
 		   struct mountpoint *ret, GError **error);
 
+/*
+ * As mount_prepare(), where a mount of an earlier instance is to go on: takes the lock alone. Fails
+ * also when there is no such mount; then as well @ret is to be given to mount_give_up().
+ */
+bool mount_resume(const struct host *host, const char *mountpoint, struct mountpoint *ret,
+		  GError **error);
+
 /* A directory that was made is removed again unless something was @served there. */
 void mount_give_up(const char *mountpoint, struct mountpoint *mp, bool served);
 

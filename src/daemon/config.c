@@ -199,8 +199,7 @@ enum config_result config_parse(int argc, char **argv, struct config *ret, GErro
 					   .loadavg = !no_load };
 	if (!take_mountpoint(rest, ret, error) || !take_mount_options(mount_options, ret, error) ||
 	    !take_handed(worker, ROLE_WORKER, ret, error) ||
-	    !take_handed(keeper, ROLE_KEEPER, ret, error) ||
-	    !take_holder(holder, ret, error)) {
+	    !take_handed(keeper, ROLE_KEEPER, ret, error) || !take_holder(holder, ret, error)) {
 		config_clear(ret);
 		return CONFIG_ERROR;
 	}

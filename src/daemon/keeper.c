@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/crew.h"
+#include "daemon/estate.h"
 #include "daemon/handshake.h"
 #include "daemon/mount.h"
 #include "daemon/notify.h"
@@ -30,7 +31,9 @@ struct keeper {
 	bool has_pidfile, served;
 	struct shared shared;
 	sigset_t inherited; /* signal mask */
+	int ended_by;       /* signal; 0: none */
 	struct crew *crew;
+	struct estate estate;
 };
 
 static bool fail(GError **error, int err, const char *what)
@@ -95,25 +98,32 @@ static void become_upgraded(struct keeper *k)
 
 enum wish { WISH_NONE, WISH_UPGRADE, WISH_STOP };
 
-static enum wish take_signal(const struct keeper *k)
+static enum wish take_signal(struct keeper *k)
 {
 	struct signalfd_siginfo si;
 
 	if (read(k->signals, &si, sizeof(si)) != sizeof(si))
 		return WISH_NONE;
-	return si.ssi_signo == SIGHUP ? WISH_UPGRADE : WISH_STOP;
+	if (si.ssi_signo == SIGHUP)
+		return WISH_UPGRADE;
+	k->ended_by = (int)si.ssi_signo;
+	return WISH_STOP;
 }
 
 /* Waits for something to do, and does it. Returns WISH_STOP: asked to; *@ret_news otherwise. */
 static enum wish turn(struct keeper *k, enum crew_news *ret_news)
 {
 	int fds[CREW_N_FDS];
-	struct pollfd p[1 + CREW_N_FDS] = { { .fd = k->signals, .events = POLLIN } };
+	struct pollfd p[] = {
+		{ .fd = k->signals, .events = POLLIN },
+		{ .fd = estate_fd(&k->estate), .events = POLLIN },
+		[2 + CREW_N_FDS - 1] = { 0 },
+	};
 	int timeout = crew_fds(k->crew, fds);
 	enum wish wish = WISH_NONE;
 
 	for (size_t i = 0; i < CREW_N_FDS; i++)
-		p[i + 1] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+		p[i + 2] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
 	if (poll(p, G_N_ELEMENTS(p), timeout) < 0 && errno != EINTR)
 		g_error("poll: %s", g_strerror(errno));
 	if (p[0].revents)
@@ -134,6 +144,7 @@ static bool watch(struct keeper *k)
 			become_upgraded(k);
 		if (news == CREW_UNMOUNTED)
 			return false;
+		estate_run(&k->estate);
 	}
 	return true;
 }
@@ -239,6 +250,56 @@ static bool take_over(struct keeper *k, const struct host *host, GError **error)
 	return true;
 }
 
+/* On with the mount of an earlier instance, whose descriptors somebody kept. */
+static bool inherit(struct keeper *k, const struct host *host, struct handover *pair,
+		    GError **error)
+{
+	const char *mountpoint = k->config->mountpoint;
+	unsigned n_cpus;
+	int r = host_possible_cpus(host, &n_cpus);
+
+	if (!mount_resume(host, mountpoint, &k->mountpoint, error))
+		return false;
+	if (r == 0)
+		r = shared_resume(pair->state, &k->shared);
+	if (r == 0)
+		pair->state = -1;
+	else if (r == -EPROTO) /* of another version */
+		r = shared_replace(pair->state, n_cpus, &k->shared);
+	if (r == 0)
+		r = host_self_exe_path(host, k->shared.header->record.executable,
+				       sizeof(k->shared.header->record.executable));
+	if (r < 0)
+		return fail(error, -r, "cannot go on with the mount of an earlier instance");
+	k->fuse = fd_steal(&pair->fuse);
+	k->served = true;
+	k->shared.header->record.keeper = getpid();
+	k->shared.header->record.worker = 0;
+	return write_pidfile(k, error) && take_signals(k, error) && set_up_crew(k, host, error);
+}
+
+static bool inherit_or_mount(struct keeper *k, const struct host *host, GError **error)
+{
+	AUTO_HANDOVER struct handover pair = estate_find(k->config->mountpoint);
+	g_autoptr(GError) why = NULL;
+
+	if (pair.fuse < 0)
+		return set_up_mount(k, host, error);
+	if (inherit(k, host, &pair, &why))
+		return true;
+	if (g_error_matches(why, G_FILE_ERROR, G_FILE_ERROR_EXIST)) { /* it is in use */
+		g_propagate_error(error, g_steal_pointer(&why));
+		return false;
+	}
+	log_warning("%s: mounting anew", why->message);
+	k->served = false;
+	estate_refuse(k->config->mountpoint);
+	fd_close(&k->fuse);
+	shared_clear(&k->shared);
+	mount_give_up(k->config->mountpoint, &k->mountpoint, true);
+	return set_up_mount(k, host, error);
+}
+
 static void warn_of_host(const struct host *host)
 {
 	unsigned timeout = host_fuse_timeout(host);
@@ -263,7 +324,7 @@ static bool set_up(struct keeper *k, GError **error)
 	if (k->config->role == ROLE_FIRST)
 		warn_of_host(host);
 	ok = k->config->role == ROLE_KEEPER ? take_over(k, host, error)
-					    : set_up_mount(k, host, error);
+					    : inherit_or_mount(k, host, error);
 	host_free(host);
 	/* One that takes over has readers already, and tries for as long as it takes. */
 	return ok && (k->served || start_serving(k, error));
@@ -272,18 +333,34 @@ static bool set_up(struct keeper *k, GError **error)
 static void tear_down(struct keeper *k)
 {
 	struct host *host;
+	bool stays = false;
 
 	if (k->fuse >= 0 && host_open("/", &host) == 0) {
-		mount_detach(host, k->config->mountpoint);
+		stays = k->ended_by && estate_has_heir(&k->estate, host, k->ended_by);
+		if (!stays)
+			mount_detach(host, k->config->mountpoint);
 		host_free(host);
 	}
 	k->crew = crew_free(k->crew);
+	if (stays)
+		estate_leave(&k->estate);
+	else
+		estate_end(&k->estate);
 	if (k->has_pidfile)
 		(void)unlink(k->config->pidfile);
 	fd_close(&k->fuse);
 	fd_close(&k->signals);
 	shared_clear(&k->shared);
 	mount_give_up(k->config->mountpoint, &k->mountpoint, k->served);
+}
+
+static void go_on(struct keeper *k)
+{
+	const struct handover pair = { .fuse = k->fuse, .state = k->shared.fd };
+
+	log_info("serving at %s", k->config->mountpoint);
+	notify("READY=1");
+	estate_keep(&k->estate, &pair, k->config->role == ROLE_KEEPER);
 }
 
 bool keeper_run(const struct config *config, char **argv, GError **error)
@@ -293,17 +370,19 @@ bool keeper_run(const struct config *config, char **argv, GError **error)
 			    .mountpoint = { .lock = -1 },
 			    .fuse = -1,
 			    .signals = -1,
-			    .shared = { .fd = -1 } };
+			    .shared = { .fd = -1 },
+			    .estate = ESTATE_NONE };
 	bool ok;
 
 	(void)prctl(PR_SET_NAME, "lxcfs-clone"); /* execveat(2) names it by a number */
+	k.estate.mountpoint = config->mountpoint;
+	k.estate.holder_seconds = config->holder_seconds;
 	ok = set_up(&k, error);
 	if (!ok && config->role == ROLE_KEEPER) /* the mount is its worker's still */
 		return false;
 	k.served = k.served || ok;
 	if (ok) {
-		log_info("serving at %s", config->mountpoint);
-		notify("READY=1");
+		go_on(&k);
 		ok = watch(&k);
 		notify("STOPPING=1");
 		if (!ok)

@@ -109,6 +109,15 @@ bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempt
 	return true;
 }
 
+bool mount_resume(const struct host *host, const char *mountpoint, struct mountpoint *ret,
+		  GError **error)
+{
+	if (!take_lock(mountpoint, &ret->lock, error))
+		return false;
+	return is_ours(host, mountpoint) ||
+	       fail(error, ENOTCONN, "the earlier mount at %s is not there", mountpoint);
+}
+
 void mount_give_up(const char *mountpoint, struct mountpoint *mp, bool served)
 {
 	g_autofree char *path = run_path(mountpoint, ".lock");
