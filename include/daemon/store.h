@@ -34,7 +34,8 @@ void store_remove(void);
 
 /* Why SIGTERM came. */
 enum store_fate {
-	STORE_UNKNOWN, /* no job of our unit: sent by hand; or systemd could not be asked */
+	STORE_UNKNOWN, /* we are no service, or systemd could not be asked */
+	STORE_NO_JOB,  /* sent by hand: whether another instance follows is Restart='s to say */
 	STORE_STOP,    /* by "systemctl stop" or a shutdown: no next instance */
 	STORE_RESTART, /* another instance follows at once */
 };
@@ -64,5 +65,5 @@ void store_list_clear(struct store_list *list);
  */
 char *store_unit_parse(const char *cgroup);
 
-/* What the output of "systemctl list-jobs --no-legend" has in store for @unit. */
+/* What the output of "systemctl list-jobs --no-legend" has in store for @unit; never unknown. */
 enum store_fate store_jobs_parse(const char *jobs, const char *unit);

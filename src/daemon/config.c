@@ -132,14 +132,19 @@ static bool take_holder(const char *value, struct config *c, GError **error)
 	return true;
 }
 
-/* GLib would take the next word for an optional value that is left out: the mount point. */
-static void fill_in_holder(char **args)
+/*
+ * The words for GLib, which takes some away. It would take the next word, the mount point, for an
+ * optional value that is left out.
+ */
+static char **words_of(int argc, char **argv)
 {
 	static char with_default[] = "--holder=" G_STRINGIFY(HOLDER_DEFAULT_SECONDS);
+	char **args = g_memdup2(argv, ((size_t)argc + 1) * sizeof(*argv));
 
 	for (char **a = args; *a && strcmp(*a, "--") != 0; a++)
 		if (strcmp(*a, "--holder") == 0)
 			*a = with_default;
+	return args;
 }
 
 enum config_result config_parse(int argc, char **argv, struct config *ret, GError **error)
@@ -149,8 +154,7 @@ enum config_result config_parse(int argc, char **argv, struct config *ret, GErro
 	g_auto(GStrv) mount_options = NULL;
 	g_auto(GStrv) rest = NULL;
 	g_autofree char *pidfile = NULL;
-	g_autofree char *worker = NULL, *keeper = NULL;
-	g_autofree char *holder = NULL;
+	g_autofree char *worker = NULL, *keeper = NULL, *holder = NULL;
 	const GOptionEntry entries[] = {
 		{ "debug", 'd', 0, G_OPTION_ARG_NONE, &debug, "Log what is done", NULL },
 		{ "foreground", 'f', 0, G_OPTION_ARG_NONE, &ignored,
@@ -178,14 +182,13 @@ enum config_result config_parse(int argc, char **argv, struct config *ret, GErro
 		G_OPTION_ENTRY_NULL,
 	};
 	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-	g_autofree char **args = g_memdup2(argv, ((size_t)argc + 1) * sizeof(*argv));
+	g_autofree char **args = words_of(argc, argv);
 
 	*ret = (struct config){ .handed = HANDED_NONE };
 	g_option_context_set_summary(
 		context, "Serves /proc and /sys files as each container should see them.\n"
 			 "MOUNTPOINT is " DEFAULT_MOUNTPOINT " unless given, and made if missing.");
 	g_option_context_add_main_entries(context, entries, NULL);
-	fill_in_holder(args);
 	if (!g_option_context_parse(context, &argc, &args, error))
 		return CONFIG_ERROR;
 	if (version) {

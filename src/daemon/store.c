@@ -163,7 +163,7 @@ static enum store_fate fate_of(const char *type)
 	for (size_t i = 0; i < G_N_ELEMENTS(fates); i++)
 		if (strcmp(fates[i].type, type) == 0)
 			return fates[i].fate;
-	return STORE_UNKNOWN;
+	return STORE_NO_JOB;
 }
 
 /* Lines of "JOB UNIT TYPE STATE", padded with blanks. */
@@ -182,7 +182,7 @@ enum store_fate store_jobs_parse(const char *jobs, const char *unit)
 		if (n == G_N_ELEMENTS(f) && strcmp(f[1], unit) == 0)
 			return fate_of(f[2]);
 	}
-	return STORE_UNKNOWN;
+	return STORE_NO_JOB;
 }
 
 enum store_fate store_is_stopping(const struct host *host)

@@ -362,13 +362,13 @@ static void test_fate_by_job(void **state)
 		{ JOB("restart"), STORE_RESTART },
 		{ JOB("try-restart"), STORE_RESTART },
 		{ JOB("start"), STORE_RESTART },
-		{ JOB("reload"), STORE_UNKNOWN },
-		{ JOB("stopped"), STORE_UNKNOWN },
-		{ "9 lx.service stop", STORE_UNKNOWN }, /* cut short */
-		{ "9 lx.service.service stop running\n", STORE_UNKNOWN },
+		{ JOB("reload"), STORE_NO_JOB },
+		{ JOB("stopped"), STORE_NO_JOB },
+		{ "9 lx.service stop", STORE_NO_JOB }, /* cut short */
+		{ "9 lx.service.service stop running\n", STORE_NO_JOB },
 		{ "9 xlx.service stop running\n10 lx.service restart running\n", STORE_RESTART },
-		{ "No jobs running.\n", STORE_UNKNOWN },
-		{ "", STORE_UNKNOWN },
+		{ "No jobs running.\n", STORE_NO_JOB },
+		{ "", STORE_NO_JOB },
 	};
 
 	(void)state;
