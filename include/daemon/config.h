@@ -4,10 +4,9 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "bind/instance.h"
 #include "daemon/child.h"
 #include "view/request.h"
-
-#define DEFAULT_MOUNTPOINT "/var/lib/lxcfs-clone"
 
 enum config_role {
 	ROLE_FIRST,  /* started by somebody else: mounts and keeps */

@@ -4,7 +4,7 @@
  * The holder: a process that keeps /dev/fuse and the state while no instance lives, where systemd
  * does not (a pod, whose cgroup is killed as a whole). It is in a cgroup of its own at the top of
  * each hierarchy and in the mount namespace of the host's init, serves nothing, and is found by a
- * socket that has the mount point's name (run_path()). When no instance comes for too long it lets
+ * socket that has the mount point's name (instance_path()). When no instance comes for too long it lets
  * go, so that readers get an error instead of waiting for ever.
  *
  * An instance that mounted calls holder_start(), one that comes later holder_fetch(); each then

@@ -7,8 +7,9 @@
 #include "host/host.h"
 
 struct mountpoint {
-	int lock;  /* below /run: says "in use" to a second instance; -1: not ours */
-	bool made; /* there was no such directory */
+	int lock;     /* below /run: says "in use" to a second instance; -1: not ours */
+	bool made;    /* there was no such directory */
+	bool made_id; /* it had no id since boot, see bind/instance.h */
 };
 
 /*
@@ -26,10 +27,10 @@ bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempt
 bool mount_resume(const struct host *host, const char *mountpoint, struct mountpoint *ret,
 		  GError **error);
 
-/* A directory that was made is removed again unless something was @served there. */
+/* A directory or an id that was made is removed again unless something was @served there. */
 void mount_give_up(const char *mountpoint, struct mountpoint *mp, bool served);
 
-/* Open /dev/fuse and mount it at @mountpoint, with @options (",…" or "") for the kernel. */
+/* Open /dev/fuse and mount it at the prepared @mountpoint, with @options (",…" or "") for the kernel. */
 bool mount_fuse(const char *mountpoint, const char *options, int *ret_fd, GError **error);
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /* System calls that this libc has no function for. Each returns a value >= 0 or -errno. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,6 +19,25 @@ int sys_mount_private_proc(void);
 
 /* The tree at @path without what is mounted on top of it below (open_tree, not recursive). */
 int sys_clone_tree(const char *path);
+
+/* openat2(2): as if @dirfd (AT_FDCWD: the working directory) were the root; following no symlink. */
+int sys_open_in_root(int dirfd, const char *path, int flags);
+
+/* The tree at the descriptor @fd as one that is mounted nowhere yet (open_tree, not recursive). */
+int sys_clone_tree_at(int fd);
+
+/* Mount the detached @tree on top of the mount at @target. */
+int sys_mount_onto(int tree, int target);
+
+/* Mount it between the mount at @target and what that is mounted on: Linux 6.5, else -EINVAL. */
+int sys_mount_beneath(int tree, int target);
+bool sys_has_mount_beneath(void);
+
+/* Give the mount at @tree more MOUNT_ATTR_ bits. -ENOSYS before Linux 5.12. */
+int sys_mount_attr_set(int tree, uint64_t attrs);
+
+/* Close every descriptor from @first on. -ENOSYS before Linux 5.9. */
+int sys_close_from(unsigned first);
 
 /* CLOCK_BOOTTIME in nanoseconds. */
 uint64_t sys_boottime_ns(void);

@@ -2,9 +2,9 @@
 #include "daemon/config.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "bind/instance.h"
 #include "daemon/holder.h"
 #include "util/num.h"
 
@@ -46,24 +46,6 @@ static bool take_mount_options(char **given, struct config *c, GError **error)
 	return true;
 }
 
-/*
- * Without symlinks on the way, as the kernel's table of mounts has it. The last name is taken as it
- * is: it may be missing, or a dead mount that nothing can be asked about.
- */
-static char *real_path(const char *given)
-{
-	g_autofree char *absolute = g_canonicalize_filename(given, NULL);
-	g_autofree char *real = realpath(absolute, NULL);
-	g_autofree char *parent = NULL, *name = NULL, *real_parent = NULL;
-
-	if (real)
-		return g_steal_pointer(&real);
-	parent = g_path_get_dirname(absolute);
-	name = g_path_get_basename(absolute);
-	real_parent = realpath(parent, NULL);
-	return g_build_filename(real_parent ? real_parent : parent, name, NULL);
-}
-
 static bool take_mountpoint(char **rest, struct config *c, GError **error)
 {
 	const char *given = rest && rest[0] ? rest[0] : DEFAULT_MOUNTPOINT;
@@ -78,7 +60,7 @@ static bool take_mountpoint(char **rest, struct config *c, GError **error)
 			    "the mount point is empty");
 		return false;
 	}
-	c->mountpoint = real_path(given);
+	c->mountpoint = instance_mountpoint(given);
 	return true;
 }
 

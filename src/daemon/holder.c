@@ -12,14 +12,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bind/instance.h"
 #include "cgroup/join.h"
 #include "daemon/hierarchies.h"
 #include "daemon/holding.h"
-#include "daemon/rundir.h"
 #include "util/fd.h"
 #include "util/log.h"
 
-#define SUFFIX ".holder"
+#define SUFFIX "holder"
 #define CGROUP "lxcfs-clone-holder"
 
 /* It makes a few directories, with whatever else goes on in the hierarchies. */
@@ -44,13 +44,12 @@ static bool fail(GError **error, int err, const char *what, const char *object)
 
 static bool open_socket(struct holder *h, GError **error)
 {
-	g_autofree char *path = run_path(h->mountpoint, SUFFIX);
+	g_autofree char *path = instance_path(h->mountpoint, SUFFIX);
 	g_autofree char *dir = g_path_get_dirname(path);
 	struct stat st;
-	int r = run_dir_make();
 
-	if (r < 0)
-		return fail(error, -r, "cannot make the directory", dir);
+	if (g_mkdir_with_parents(dir, 0755) < 0)
+		return fail(error, errno, "cannot make the directory", dir);
 	h->name = g_path_get_basename(path);
 	h->run_dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (h->run_dir < 0)
@@ -238,21 +237,21 @@ bool holder_start(const char *mountpoint, int fuse, int state, unsigned seconds,
 
 int holder_fetch(const char *mountpoint, struct handover *ret)
 {
-	g_autofree char *path = run_path(mountpoint, SUFFIX);
+	g_autofree char *path = instance_path(mountpoint, SUFFIX);
 
 	return holding_fetch(path, ret);
 }
 
 int holder_attend(const char *mountpoint)
 {
-	g_autofree char *path = run_path(mountpoint, SUFFIX);
+	g_autofree char *path = instance_path(mountpoint, SUFFIX);
 
 	return holding_attend(path);
 }
 
 int holder_quit(const char *mountpoint)
 {
-	g_autofree char *path = run_path(mountpoint, SUFFIX);
+	g_autofree char *path = instance_path(mountpoint, SUFFIX);
 	int r = holding_quit(path);
 
 	if (r == -ECONNREFUSED)

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/crew.h"
@@ -14,6 +15,7 @@
 #include "daemon/handshake.h"
 #include "daemon/mount.h"
 #include "daemon/notify.h"
+#include "daemon/repair.h"
 #include "daemon/shared.h"
 #include "host/host.h"
 #include "util/fd.h"
@@ -32,6 +34,7 @@ struct keeper {
 	struct shared shared;
 	sigset_t inherited; /* signal mask */
 	int ended_by;       /* signal; 0: none */
+	pid_t repair; /* the process that looks for what a dead instance left in containers */
 	struct crew *crew;
 	struct estate estate;
 };
@@ -145,6 +148,8 @@ static bool watch(struct keeper *k)
 		if (news == CREW_UNMOUNTED)
 			return false;
 		estate_run(&k->estate);
+		if (k->repair > 0 && waitpid(k->repair, NULL, WNOHANG) != 0)
+			k->repair = 0;
 	}
 	return true;
 }
@@ -360,6 +365,8 @@ static void go_on(struct keeper *k)
 
 	log_info("serving at %s", k->config->mountpoint);
 	notify("READY=1");
+	if (k->config->role == ROLE_FIRST)
+		k->repair = repair_start(k->config->mountpoint);
 	estate_keep(&k->estate, &pair, k->config->role == ROLE_KEEPER);
 }
 

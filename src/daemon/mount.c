@@ -10,11 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/rundir.h"
+#include "bind/instance.h"
+#include "bind/table.h"
 #include "util/fd.h"
 #include "util/log.h"
-
-#define FS_TYPE "fuse.lxcfs-clone"
 
 G_GNUC_PRINTF(3, 4) static bool fail(GError **error, int err, const char *format, ...)
 {
@@ -29,16 +28,15 @@ G_GNUC_PRINTF(3, 4) static bool fail(GError **error, int err, const char *format
 	return false;
 }
 
-/* One instance a mount point. */
+/* One instance a mount point: the lock's name is the mount point's. */
 static bool take_lock(const char *mountpoint, int *ret, GError **error)
 {
-	g_autofree char *path = run_path(mountpoint, ".lock");
+	g_autofree char *path = instance_path(mountpoint, "lock");
 	struct stat st;
 	AUTO_FD int fd = -1;
-	int r = run_dir_make();
 
-	if (r < 0)
-		return fail(error, -r, "cannot make the directory of %s", path);
+	if (g_mkdir_with_parents(INSTANCE_RUN_DIR, 0755) < 0)
+		return fail(error, errno, "cannot make " INSTANCE_RUN_DIR);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return fail(error, errno, "cannot open %s", path);
@@ -56,24 +54,27 @@ static bool take_lock(const char *mountpoint, int *ret, GError **error)
 	return true;
 }
 
+struct topmost {
+	const char *mountpoint;
+	bool ours;
+};
+
+static bool look_at(const struct mountinfo *m, void *arg)
+{
+	struct topmost *t = arg;
+
+	if (strcmp(m->point, t->mountpoint) == 0)
+		t->ours = strcmp(m->fstype, INSTANCE_FS_TYPE) == 0;
+	return true;
+}
+
 /* Whether the topmost mount at @mountpoint is of an lxcfs-clone (by the last such line). */
 static bool is_ours(const struct host *host, const char *mountpoint)
 {
-	g_autofree char *text = g_malloc(MOUNTINFO_SIZE);
-	bool ours = false;
+	struct topmost top = { .mountpoint = mountpoint };
+	AUTO_FD int fd = openat(host_proc_dir(host), "self/mountinfo", O_RDONLY | O_CLOEXEC);
 
-	if (host_read_self(host, "mountinfo", text, MOUNTINFO_SIZE) < 0)
-		return false;
-	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-
-	for (char **l = lines; *l; l++) {
-		g_auto(GStrv) f = g_strsplit(*l, " ", 6);
-		g_autofree char *point = g_strv_length(f) == 6 ? g_strcompress(f[4]) : NULL;
-
-		if (point && strcmp(point, mountpoint) == 0)
-			ours = strstr(f[5], " - " FS_TYPE " ") != NULL;
-	}
-	return ours;
+	return fd >= 0 && table_each(fd, UINT64_MAX, look_at, &top) == 0 && top.ours;
 }
 
 static bool is_empty(const char *path)
@@ -86,10 +87,15 @@ static bool is_empty(const char *path)
 bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempty,
 		   struct mountpoint *ret, GError **error)
 {
+	g_autofree char *source = NULL;
 	struct stat st;
+	int r;
 
 	if (!take_lock(mountpoint, &ret->lock, error))
 		return false;
+	r = instance_source_make(mountpoint, &source, &ret->made_id);
+	if (r < 0)
+		return fail(error, -r, "cannot make an id for the mount point %s", mountpoint);
 	/* With the lock ours, a mount of ours there belongs to nobody: dead, or left behind. */
 	while (is_ours(host, mountpoint)) {
 		log_info("detaching what an earlier instance left at %s", mountpoint);
@@ -120,10 +126,12 @@ bool mount_resume(const struct host *host, const char *mountpoint, struct mountp
 
 void mount_give_up(const char *mountpoint, struct mountpoint *mp, bool served)
 {
-	g_autofree char *path = run_path(mountpoint, ".lock");
+	g_autofree char *path = instance_path(mountpoint, "lock");
 
 	if (mp->made && !served)
 		(void)rmdir(mountpoint);
+	if (mp->made_id && !served)
+		instance_forget(mountpoint);
 	if (mp->lock >= 0)
 		(void)unlink(path);
 	fd_close(&mp->lock);
@@ -134,15 +142,18 @@ bool mount_fuse(const char *mountpoint, const char *options, int *ret_fd, GError
 	AUTO_FD int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	g_autofree char *data = NULL;
 	g_autofree char *source = NULL;
+	int r;
 
 	if (fd < 0)
 		return fail(error, errno,
 			    "cannot open /dev/fuse (is the kernel module fuse loaded?)");
+	r = instance_source(mountpoint, &source);
+	if (r < 0)
+		return fail(error, -r, "cannot read the id of the mount point %s", mountpoint);
 	data = g_strdup_printf("fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,"
 			       "default_permissions%s",
 			       fd, options);
-	source = g_strdup_printf("lxcfs-clone@%s", mountpoint);
-	if (mount(source, mountpoint, FS_TYPE,
+	if (mount(source, mountpoint, INSTANCE_FS_TYPE,
 		  MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME, data) < 0)
 		return fail(error, errno, "cannot mount at %s", mountpoint);
 	*ret_fd = fd_steal(&fd);

@@ -48,6 +48,61 @@ int sys_clone_tree(const char *path)
 	return result(syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
 }
 
+/* Linux 6.5; this libc's headers may be older. */
+#ifndef MOVE_MOUNT_BENEATH
+#define MOVE_MOUNT_BENEATH 0x00000200
+#endif
+
+int sys_open_in_root(int dirfd, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned)flags | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return result(syscall(SYS_openat2, dirfd, path, &how, sizeof(how)));
+}
+
+int sys_clone_tree_at(int fd)
+{
+	return result(syscall(SYS_open_tree, fd, "",
+			      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
+}
+
+static int move_mount_fd(int tree, int target, unsigned flags)
+{
+	return result(syscall(SYS_move_mount, tree, "", target, "",
+			      flags | MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
+}
+
+int sys_mount_onto(int tree, int target)
+{
+	return move_mount_fd(tree, target, 0);
+}
+
+int sys_mount_beneath(int tree, int target)
+{
+	return move_mount_fd(tree, target, MOVE_MOUNT_BENEATH);
+}
+
+bool sys_has_mount_beneath(void)
+{
+	/* Flags are looked at before descriptors. */
+	return sys_mount_beneath(-1, -1) == -EBADF;
+}
+
+int sys_mount_attr_set(int tree, uint64_t attrs)
+{
+	struct mount_attr attr = { .attr_set = attrs };
+
+	return result(syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)));
+}
+
+int sys_close_from(unsigned first)
+{
+	return result(syscall(SYS_close_range, first, ~0u, 0));
+}
+
 static struct timespec clock_now(clockid_t clock)
 {
 	struct timespec ts;

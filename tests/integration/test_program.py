@@ -35,6 +35,11 @@ def no_mount(path):
 
 def locks(lab):
     """The locks that instances on mount points in the test's folder hold, or left."""
+    return [name for name in run_files(lab) if name.endswith('.lock')]
+
+
+def run_files(lab):
+    """All that they have below /run."""
     mine = urllib.parse.quote(lab.folder, safe='')
     names = os.listdir(LOCKS) if os.path.isdir(LOCKS) else []
     return [name for name in names if name.startswith(mine)]
@@ -43,7 +48,7 @@ def locks(lab):
 def nothing_left(lab, path):
     """After a failed start: no mount, no lock, no mount point that was not there before."""
     no_mount(path)
-    equal(locks(lab), [], 'locks')
+    equal(run_files(lab), [], 'locks and ids')
     ok(not os.path.exists(path), f'{path} was made and is left')
 
 

@@ -8,12 +8,14 @@ import sys
 SEES = {
     "util": set(),
     "host": {"util"},
+    "bind": {"util", "host"},
     "cgroup": {"util"},
     "container": {"util", "host", "cgroup"},
     "sample": {"util", "host", "cgroup", "container"},
     "view": {"util", "host", "cgroup", "container", "sample"},
     "fs": {"util", "host", "cgroup", "container", "sample", "view"},
-    "daemon": {"util", "host", "cgroup", "container", "sample", "view", "fs"},
+    "daemon": {"util", "host", "cgroup", "container", "sample", "view", "fs", "bind"},
+    "ctl": {"util", "host", "bind"},
     "run": {"util", "host", "cgroup"},
     "hooks": {"util"},
 }

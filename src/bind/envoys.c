@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bind/envoys.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/fd.h"
+#include "util/sys.h"
+
+/* A container's files take some milliseconds. Who takes longer works on beside the others … */
+#define QUICK_MS  1000u
+/* … this long, … */
+#define LATE_MS   5000u
+/* … and the next ones that are late are waited for less: there may be thousands. */
+#define MANY_LATE 8u
+#define MOST_LATE 64u
+
+struct message {
+	enum bind_outcome outcome;
+	int error;
+	char path[PATH_MAX];
+};
+
+struct worker {
+	pid_t pid;   /* its own */
+	pid_t asked; /* of the container's process */
+	int sock;
+	uint64_t started_ms;
+};
+
+struct envoys {
+	bind_fn *fn;
+	void *arg;
+	struct worker late[MOST_LATE]; /* the oldest first */
+	size_t n_late;
+};
+
+struct envoys *envoys_new(bind_fn *fn, void *arg)
+{
+	struct envoys *c = g_new0(struct envoys, 1);
+
+	c->fn = fn;
+	c->arg = arg;
+	return c;
+}
+
+void envoys_say(const struct envoys_voice *voice, const char *path, enum bind_outcome outcome,
+	      int error)
+{
+	struct message m = { .outcome = outcome, .error = error };
+	size_t len = strnlen(path, sizeof(m.path) - 1);
+
+	memcpy(m.path, path, len);
+	(void)send(voice->sock, &m, offsetof(struct message, path) + len, MSG_NOSIGNAL);
+}
+
+static void tell(const struct envoys *c, pid_t pid, enum bind_outcome outcome, int error,
+		 const char *path)
+{
+	const struct bind_event event = {
+		.pid = pid, .path = path, .outcome = outcome, .error = error
+	};
+
+	c->fn(&event, c->arg);
+}
+
+/* Passes messages on until the worker has no more to say (true) or the time is up. */
+static bool listen_to(const struct envoys *c, const struct worker *w, uint64_t until_ms)
+{
+	for (;;) {
+		struct pollfd p = { .fd = w->sock, .events = POLLIN };
+		uint64_t now = sys_coarse_ms();
+		int timeout = now < until_ms ? (int)(until_ms - now) : 0;
+		struct message m;
+		ssize_t n;
+		int r = poll(&p, 1, timeout);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return false;
+		n = recv(w->sock, &m, sizeof(m) - 1, 0);
+		if (n < (ssize_t)offsetof(struct message, path) || m.outcome >= BIND_N_OUTCOMES)
+			return true;
+		((char *)&m)[n] = '\0';
+		tell(c, w->asked, m.outcome, m.error, m.path);
+	}
+}
+
+/* It said all or is given up: gone within a moment, or stuck in the kernel and left alone. */
+static void dismiss(struct worker *w, bool kill_it)
+{
+	fd_close(&w->sock);
+	if (kill_it)
+		(void)kill(w->pid, SIGKILL);
+	for (unsigned i = 0; i < 50; i++) {
+		if (waitpid(w->pid, NULL, WNOHANG) != 0)
+			return;
+		g_usleep(1000);
+	}
+}
+
+static void give_up_oldest(struct envoys *c)
+{
+	struct worker *w = &c->late[0];
+
+	if (!listen_to(c, w, w->started_ms + LATE_MS)) {
+		tell(c, w->asked, BIND_TIMEOUT, 0, "");
+		dismiss(w, true);
+	} else {
+		dismiss(w, false);
+	}
+	c->n_late--;
+	memmove(&c->late[0], &c->late[1], c->n_late * sizeof(c->late[0]));
+}
+
+/* In the new process. */
+_Noreturn static void be_worker(pid_t parent, int sock, envoys_work *work, const void *arg)
+{
+	const struct envoys_voice voice = { .sock = sock };
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() == parent)
+		work(&voice, arg);
+	_exit(0);
+}
+
+int envoys_send(struct envoys *c, pid_t pid, envoys_work *work, const void *arg)
+{
+	struct worker w = { .asked = pid, .started_ms = sys_coarse_ms() };
+	pid_t self = getpid();
+	unsigned patience = c->n_late == 0 ? QUICK_MS : c->n_late < MANY_LATE ? 100 : 10;
+	int pair[2];
+
+	if (c->n_late == MOST_LATE)
+		give_up_oldest(c);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	w.sock = pair[0];
+	w.pid = fork();
+	if (w.pid == 0)
+		be_worker(self, pair[1], work, arg);
+	close(pair[1]);
+	if (w.pid < 0) {
+		int err = errno;
+
+		close(pair[0]);
+		return -err;
+	}
+	if (listen_to(c, &w, w.started_ms + patience))
+		dismiss(&w, false);
+	else
+		c->late[c->n_late++] = w;
+	return 0;
+}
+
+struct envoys *envoys_end(struct envoys *c)
+{
+	while (c->n_late > 0)
+		give_up_oldest(c);
+	g_free(c);
+	return NULL;
+}
