@@ -28,7 +28,7 @@ typedef void envoys_work(const struct envoys_voice *voice, const void *arg);
  * Has @work done by a new process on behalf of process @pid, and waits for it if it is quick. The
  * calling process must have one thread. Returns 0 or -errno.
  */
-int envoys_send(struct envoys *crew, pid_t pid, envoys_work *work, const void *arg);
+int envoys_send(struct envoys *envoys, pid_t pid, envoys_work *work, const void *arg);
 
-/* Waits for all that are left, a few seconds at most, and frees @crew. Returns NULL. */
-struct envoys *envoys_end(struct envoys *crew);
+/* Waits for all that are left, a few seconds at most, and frees @envoys. Returns NULL. */
+struct envoys *envoys_end(struct envoys *envoys);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* What a worker of the crew does in a container's namespace, after it went there for good. */
+/* What a worker of the envoys does in a container's namespace, after it went there for good. */
 #include <stdbool.h>
 
 #include "bind/envoys.h"

@@ -15,7 +15,7 @@ struct run {
 	bool dry_run;
 	bool (*wants)(const struct visit *visit);
 	envoys_work *work;
-	struct envoys *crew;
+	struct envoys *envoys;
 	bind_fn *fn;
 	void *arg;
 	struct bind_report *report;
@@ -49,7 +49,7 @@ static void on_view(const struct view_of *view, void *arg)
 
 	if (!run->wants(&visit))
 		return;
-	r = envoys_send(run->crew, view->pid, run->work, &visit);
+	r = envoys_send(run->envoys, view->pid, run->work, &visit);
 	if (r < 0) {
 		const struct bind_event event = {
 			.pid = view->pid, .path = "/", .outcome = BIND_FAILED, .error = -r
@@ -66,10 +66,10 @@ static bool do_run(struct run *run, GError **error)
 
 	*run->report = (struct bind_report){ 0 };
 	run->containers = g_hash_table_new(NULL, NULL);
-	run->crew = envoys_new(on_event, run);
+	run->envoys = envoys_new(on_event, run);
 	r = scan_processes(run->host, &run->live->ours, sys_coarse_ms() + MOST_MS, on_view, run,
 			   &counts);
-	run->crew = envoys_end(run->crew);
+	run->envoys = envoys_end(run->envoys);
 	run->report->containers = g_hash_table_size(run->containers);
 	run->report->looked_at = counts.looked_at;
 	run->report->unreadable = counts.unreadable;

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <json-glib/json-glib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "bind/instance.h"
+#include "ctl/command.h"
+#include "util/fd.h"
+#include "util/num.h"
+#include "util/octal.h"
+
+#define REPLY_SIZE 65536u
+#define WAIT_S     5
+
+/* How the daemon's words are shown to people. A word that is not here is shown as it is. */
+static const struct {
+	const char *key, *label;
+	enum { PLAIN, PID, TIME, RESEND, FLAG } kind;
+} known[] = {
+	{ .key = "version", .label = "version" },
+	{ .key = "mountpoint", .label = "mount point" },
+	{ .key = "uptime_ms", .label = "up", .kind = TIME },
+	{ .key = "keeper_pid", .label = "keeper", .kind = PID },
+	{ .key = "worker_pid", .label = "worker", .kind = PID },
+	{ .key = "standby_pid", .label = "standby", .kind = PID },
+	{ .key = "holder_pid", .label = "holder", .kind = PID },
+	{ .key = "restarts", .label = "workers replaced" },
+	{ .key = "upgrades", .label = "upgrades" },
+	{ .key = "resend", .label = "lost requests", .kind = RESEND },
+	{ .key = "beneath", .label = "mounts beneath", .kind = FLAG },
+	{ .key = "stored_fds", .label = "kept by systemd" },
+	{ .key = "containers", .label = "containers" },
+	{ .key = "requests", .label = "requests" },
+	{ .key = "requests_per_second", .label = "requests a second" },
+};
+
+static int ask(const char *path, char *reply, size_t size)
+{
+	static const char request[] = "status\n";
+	const struct timeval wait = { .tv_sec = WAIT_S };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	AUTO_FD int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	(void)g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
+		return -errno;
+	n = recv(fd, reply, size - 1, 0);
+	if (n <= 0)
+		return n < 0 && errno != EAGAIN ? -errno : -ETIMEDOUT;
+	reply[n] = '\0';
+	return 0;
+}
+
+static void print_time(uint64_t ms)
+{
+	uint64_t s = ms / 1000;
+
+	if (s >= 86400)
+		printf("%llu d ", (unsigned long long)(s / 86400));
+	printf("%02u:%02u:%02u\n", (unsigned)(s / 3600 % 24), (unsigned)(s / 60 % 60),
+	       (unsigned)(s % 60));
+}
+
+static void print_line(const char *key, const char *value)
+{
+	bool yes = strcmp(value, "yes") == 0;
+	uint64_t number = 0;
+	size_t i = 0;
+
+	while (i < G_N_ELEMENTS(known) && strcmp(known[i].key, key) != 0)
+		i++;
+	printf("%-18s ", i < G_N_ELEMENTS(known) ? known[i].label : key);
+	switch (i < G_N_ELEMENTS(known) ? known[i].kind : PLAIN) {
+	case PID:
+		puts(strcmp(value, "0") == 0 ? "none" : value);
+		break;
+	case TIME:
+		(void)num_parse(value, &number);
+		print_time(number);
+		break;
+	case RESEND:
+		puts(yes ? "sent again by the kernel" : "kept in a journal");
+		break;
+	case FLAG:
+	case PLAIN:
+		puts(value);
+		break;
+	}
+}
+
+/* "AGE_MS REASON" */
+static void print_restart(const char *value)
+{
+	g_autofree char *reason = g_strdup(strchr(value, ' ') ? strchr(value, ' ') + 1 : "?");
+	uint64_t age = 0;
+
+	(void)num_take(&value, &age);
+	printf("%-18s %llu s ago: %s\n", "worker replaced", (unsigned long long)(age / 1000),
+	       octal_unescape(reason));
+}
+
+static void add_text(JsonBuilder *b, const char *value)
+{
+	g_autofree char *plain = octal_unescape(g_strdup(value));
+	g_autofree char *valid = g_utf8_make_valid(plain, -1);
+
+	json_builder_add_string_value(b, valid);
+}
+
+static void add_line(JsonBuilder *b, const char *key, const char *value)
+{
+	uint64_t number;
+
+	json_builder_set_member_name(b, key);
+	if (num_parse(value, &number) && number <= G_MAXINT64)
+		json_builder_add_int_value(b, (gint64)number);
+	else if (strcmp(value, "yes") == 0 || strcmp(value, "no") == 0)
+		json_builder_add_boolean_value(b, strcmp(value, "yes") == 0);
+	else
+		add_text(b, value);
+}
+
+static void add_restart(JsonBuilder *b, const char *value)
+{
+	uint64_t age = 0;
+
+	json_builder_begin_object(b);
+	(void)num_take(&value, &age);
+	json_builder_set_member_name(b, "age_ms");
+	json_builder_add_int_value(b, (gint64)age);
+	json_builder_set_member_name(b, "reason");
+	add_text(b, *value == ' ' ? value + 1 : value);
+	json_builder_end_object(b);
+}
+
+/* The value behind "key " when that is what the line begins with. */
+static const char *value_of(char *line)
+{
+	char *blank = strchr(line, ' ');
+
+	if (!blank)
+		return NULL;
+	*blank = '\0';
+	return blank + 1;
+}
+
+static bool is_restart(const char *line)
+{
+	return g_str_has_prefix(line, "restart ");
+}
+
+static void print_json(char **lines)
+{
+	g_autoptr(JsonBuilder) b = json_builder_new();
+	g_autoptr(JsonNode) root = NULL;
+	g_autofree char *text = NULL;
+
+	json_builder_begin_object(b);
+	for (char **l = lines; *l; l++) {
+		const char *value = is_restart(*l) ? NULL : value_of(*l);
+
+		if (value)
+			add_line(b, *l, value);
+	}
+	json_builder_set_member_name(b, "recent_restarts");
+	json_builder_begin_array(b);
+	for (char **l = lines; *l; l++)
+		if (is_restart(*l))
+			add_restart(b, *l + strlen("restart "));
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+	root = json_builder_get_root(b);
+	text = json_to_string(root, TRUE);
+	puts(text);
+}
+
+static void print_text(char **lines)
+{
+	for (char **l = lines; *l; l++) {
+		bool restart = is_restart(*l);
+		const char *value = value_of(*l);
+
+		if (value && restart)
+			print_restart(value);
+		else if (value)
+			print_line(*l, value);
+	}
+}
+
+int ctl_status(const struct ctl_args *args)
+{
+	g_autofree char *path = instance_path(args->mountpoint, "sock");
+	g_autofree char *reply = g_malloc(REPLY_SIZE);
+	g_auto(GStrv) lines = NULL;
+	int r = ask(path, reply, REPLY_SIZE);
+
+	if (r == -ENOENT || r == -ECONNREFUSED)
+		return ctl_error("no lxcfs-clone serves %s", args->mountpoint);
+	if (r < 0)
+		return ctl_error("cannot ask the lxcfs-clone at %s: %s", args->mountpoint,
+				 g_strerror(-r));
+	lines = g_strsplit(reply, "\n", -1);
+	if (g_str_has_prefix(reply, "error "))
+		return ctl_error("the lxcfs-clone at %s says: %s", args->mountpoint,
+				 lines[0] + strlen("error "));
+	if (args->json)
+		print_json(lines);
+	else
+		print_text(lines);
+	return CTL_OK;
+}
