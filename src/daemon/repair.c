@@ -94,6 +94,8 @@ pid_t repair_start(const char *mountpoint)
 	if (pid != 0)
 		return pid < 0 ? -errno : pid;
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_NAME, "lxcfs-repair");
+	(void)prctl(PR_SET_NAME, "lxcfs-repair");
 	be_plain();
 	_exit(getppid() == keeper && repair(mountpoint) ? EXIT_SUCCESS : EXIT_FAILURE);
 }

@@ -133,6 +133,10 @@ class Daemon:
     def descriptors(self):
         return sum(len(os.listdir(f'/proc/{pid}/fd')) for pid in self.processes())
 
+    def repairers(self):
+        """Those that look for what a dead instance left in containers."""
+        return [pid for pid, (_up, name, _args) in self.processes().items() if name == 'lxcfs-repair']
+
     def stop(self, number=signal.SIGTERM):
         """Ask it to end; its exit status (of the first keeper: later ones have other parents)."""
         first = self.process.poll() is None
