@@ -87,6 +87,7 @@ class Lab:
         hidden=(),
         env=None,
         journal=False,
+        store=False,
         controllers=('pids',),
     ):
         folder = f'{self.folder}/{self._next("daemon")}'
@@ -105,6 +106,7 @@ class Lab:
             hidden=hidden,
             env=env,
             journal=journal,
+            store=store,
         )
         self.later(daemon.close)
         return daemon

@@ -140,6 +140,8 @@ class Container:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGALRM, signal.SIG_IGN)
+            if self.daemon:
+                self.daemon.forget_stored()
             if self.group:
                 self.group.join()
             else:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The daemon under test: started on a mount point of its own, watched, stopped."""
 
+import fcntl
 import os
 import select
 import signal
@@ -12,28 +13,51 @@ from lab import host
 from lab.check import Failure
 
 WORKER = 'lxcfs-worker'
+HOLDER = 'lxcfs-holder'
 SANITIZER_MARKS = ('AddressSanitizer', 'ThreadSanitizer', 'LeakSanitizer', 'runtime error:')
 
 
 class Daemon:
     """One instance. `hidden` names v1 controllers whose hierarchy it cannot see; with `journal` it
-    is told that its log goes to the journal."""
+    is told that its log goes to the journal; with `store` we keep descriptors as systemd does."""
 
-    def __init__(self, binary, mnt, folder, group, *options, hidden=(), env=None, journal=False):
+    def __init__(
+        self,
+        binary,
+        mnt,
+        folder,
+        group,
+        *options,
+        hidden=(),
+        env=None,
+        journal=False,
+        store=False,
+    ):
         self.mnt, self.group, self.hidden = mnt, group, hidden
         self.log_path = f'{folder}/log'
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(f'{folder}/notify')
-        with open(self.log_path, 'wb') as log:
-            about = os.fstat(log.fileno())
-            stream = {'JOURNAL_STREAM': f'{about.st_dev}:{about.st_ino}'} if journal else {}
+        self.argv = [binary, *options, mnt]
+        self.env = dict(os.environ, NOTIFY_SOCKET=f'{folder}/notify', **(env or {}))
+        self.journal = journal
+        self.store, self.stored = store, {}
+        self.start()
+
+    def start(self, prefix=(), **options):
+        """The first instance, or another one after its end."""
+        with open(self.log_path, 'ab') as log:
+            env = dict(self.env)
+            if self.journal:
+                about = os.fstat(log.fileno())
+                env['JOURNAL_STREAM'] = f'{about.st_dev}:{about.st_ino}'
             self.process = subprocess.Popen(
-                [binary, *options, mnt],
+                [*prefix, *self.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=dict(os.environ, NOTIFY_SOCKET=f'{folder}/notify', **stream, **(env or {})),
+                env=env,
                 preexec_fn=self._before_exec,
+                **options,
             )
         self.pid = self.process.pid
         self._wait_ready()
@@ -50,13 +74,37 @@ class Daemon:
         deadline = time.monotonic() + 10 * host.SCALE
         while time.monotonic() < deadline:
             if select.select([self.notify], [], [], 0.02)[0]:
-                if b'READY=1' in self.notify.recv(65536).split(b'\n'):
+                if 'READY=1' in self.hear():
                     return
             elif self.process.poll() is not None:
                 raise Failure(
                     f'the daemon ended with {self.process.returncode} at its start: {self.tail()}'
                 )
         raise Failure(f'the daemon was not ready in time: {self.tail()}')
+
+    def hear(self):
+        """The lines of the next message to the service manager; it stores what it is to."""
+        message, fds, _flags, _address = socket.recv_fds(self.notify, 65536, 4)
+        lines = message.decode().split('\n')
+        name = next((line[7:] for line in lines if line.startswith('FDNAME=')), 'stored')
+        if 'FDSTOREREMOVE=1' in lines:
+            for fd in self.stored.pop(name, []):
+                os.close(fd)
+        for fd in fds:
+            if self.store:
+                copy = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 50)
+                self.stored.setdefault(name, []).append(copy)
+            os.close(fd)
+        return lines
+
+    def hear_all(self):
+        while select.select([self.notify], [], [], 0)[0]:
+            self.hear()
+
+    def forget_stored(self):
+        for fd in sum(self.stored.values(), []):
+            os.close(fd)
+        self.stored = {}
 
     def path(self, name):
         return self.mnt + name
@@ -68,7 +116,8 @@ class Daemon:
         return self.log()[-3000:]
 
     def processes(self):
-        """Whoever has our mount point in its command line, by pid: (parent, name, arguments)."""
+        """Whoever has our mount point in its command line, by pid: (parent, name, arguments). A
+        holder is none of the instance's."""
         found = {}
         for name in os.listdir('/proc'):
             if name.isdigit():
@@ -76,7 +125,9 @@ class Daemon:
                     line = host.read(f'/proc/{name}/cmdline').split('\0')
                     if self.mnt in line:
                         left, _, right = host.read(f'/proc/{name}/stat').rpartition(')')
-                        found[int(name)] = int(right.split()[1]), left.split('(', 1)[1], line
+                        about = int(right.split()[1]), left.split('(', 1)[1], line
+                        if about[1] != HOLDER:
+                            found[int(name)] = about
                 except OSError:
                     continue
         return found
@@ -153,15 +204,20 @@ class Daemon:
 
     def kill_everything(self):
         """SIGKILL keeper and workers at once: the mount is left behind dead."""
-        everyone = list(self.processes())
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in everyone:
-                try:
-                    os.kill(pid, number)
-                except ProcessLookupError:
-                    pass
+        everyone = set()
+        # More than once: whoever is killed later may have started another one first.
+        while now := self.processes():
+            everyone.update(now)
+            for number in (signal.SIGSTOP, signal.SIGKILL):
+                for pid in now:
+                    try:
+                        os.kill(pid, number)
+                    except ProcessLookupError:
+                        pass
+            time.sleep(0.002)
         self.process.wait()
-        while self.processes():
+        # A zombie has closed its descriptors, the lock among them.
+        while any(host.is_alive(pid) for pid in everyone):
             time.sleep(0.002)
 
     def close(self):
@@ -183,6 +239,7 @@ class Daemon:
                     host.umount(self.mnt, flags | host.UMOUNT_NOFOLLOW)
                 except OSError:
                     pass
+        self.forget_stored()
         self.notify.close()
         log = self.log()
         if any(mark in log for mark in SANITIZER_MARKS):

@@ -71,6 +71,14 @@ def read(path):
         return file.read().decode(errors='surrogateescape')
 
 
+def is_alive(pid):
+    """Neither gone nor a zombie."""
+    try:
+        return read(f'/proc/{pid}/stat').rpartition(')')[2].split()[0] not in 'ZX'
+    except OSError:
+        return False
+
+
 def write(path, text):
     fd = os.open(path, os.O_WRONLY)
     try:
