@@ -18,13 +18,9 @@ def many(count):
 
 @needs(timeout=60)
 def test_killed_workers(lab):
-    """60 SIGKILLs of the worker."""
-    sound(survive.worker_kills(lab, many(60), READERS))
-
-
-def test_killed_workers_without_resend(lab):
-    """30 SIGKILLs on a kernel that cannot be asked to send its requests again."""
-    sound(survive.journal_kills(lab, many(30), READERS))
+    """60 SIGKILLs of the worker, half of them one upon the other."""
+    sound(survive.hasty_kills(lab, many(30), READERS))
+    sound(survive.worker_kills(lab, many(30), READERS))
 
 
 def test_killed_workers_of_readers_that_get_signals(lab):

@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 
-from lab import host
+from lab import host, parse
 from lab.check import Failure, eventually
 from lab.load import Row
 
@@ -17,7 +17,7 @@ CONTROLLERS = ('memory', 'cpu', 'cpuacct')
 # How much more there may be after all of them than after the first thousand.
 MORE_DESCRIPTORS = 30
 MORE_KB = 1024
-MORE_SLAB_KB = 200 << 10
+MORE_SLAB_KB = 50 << 10
 
 
 @dataclasses.dataclass
@@ -31,14 +31,14 @@ class State:
 
     @classmethod
     def of(cls, daemon):
-        slab = next(l for l in host.read('/proc/meminfo').splitlines() if l.startswith('Slab:'))
+        slab_kb = parse.meminfo(host.read('/proc/meminfo'))['SUnreclaim']
         known = len(os.listdir(daemon.path('/containers')))
-        return cls(daemon.descriptors(), daemon.own_kb(), known, int(slab.split()[1]))
+        return cls(daemon.descriptors(), daemon.own_kb(), known, slab_kb)
 
     def __str__(self):
         return (
             f'{self.descriptors} descriptors, {self.own_kb} kB of its own, {self.containers} '
-            f'containers known, {self.slab_kb} kB of kernel slab'
+            f'containers known, {self.slab_kb} kB of slab that the kernel cannot give back'
         )
 
 

@@ -24,7 +24,7 @@ import passing  # noqa: E402
 # Name: how often, and what; without a count: once for each of a few kinds.
 SCENARIOS = {
     'kills': (1000, survive.worker_kills),
-    'no-resend': (1000, survive.journal_kills),
+    'hasty': (300, survive.hasty_kills),
     'signals': (300, survive.signalled_kills),
     'quiet': (300, lambda lab, count, _readers: survive.quiet_kills(lab, count)),
     'either': (200, survive.either_kills),

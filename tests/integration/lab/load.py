@@ -107,7 +107,8 @@ class Load:
     def _longest_us(self):
         return max(self._slot(1 + n)[1] for n in range(len(self.tasks)))
 
-    def _forget_longest(self):
+    def mark(self):
+        """What happens from here on is the event's doing."""
         for n in range(len(self.tasks)):
             struct.pack_into('Q', self.slots, (1 + n) * SLOT.size + 8, 0)
 
@@ -122,10 +123,10 @@ class Load:
                 raise Failure(f'{what}: {self.daemon.tail()}')
             time.sleep(0.001)
 
-    def event(self, function, *args, pause=0.03):
+    def event(self, function, *args, pause=(0, 0.03)):
         """Do something at a random moment; see to it that all read on."""
-        time.sleep(random.uniform(0, pause * host.SCALE))
-        self._forget_longest()
+        time.sleep(random.uniform(*pause) * host.SCALE)
+        self.mark()
         function(*args)
         self.progress()
         self.row.stalls_us.append(self._longest_us())
@@ -137,7 +138,7 @@ class Load:
         except BaseException:
             self.daemon.kill_everything()
             raise
-        self._forget_longest()
+        self.mark()
         return self
 
     def __exit__(self, kind, error, _trace):

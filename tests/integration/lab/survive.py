@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import tempfile
 
 from lab import MIB, host
 from lab.check import equal, eventually, holds, ok
@@ -12,14 +13,14 @@ from lab.load import Load, outcome_of_reading
 
 # How long a worker that hangs may go unnoticed.
 HUNG_S = 20
+# How long an upgrade to a program that is never ready may be tried.
+NEVER_READY_S = 15
 # So many workers may die of one request.
 ATTEMPTS = 3
 SIGNAL_MS = 2
-BROKEN = {
-    'no program': b'\x7fELF, and then nothing\n' * 100,
-    'ends at once': b'#!/bin/sh\nexit 1\n',
-    'is never ready': b'#!/bin/sh\nexec sleep 1000\n',
-}
+BROKEN = ('no program', 'ends at once', 'is never ready')
+# Seconds between kills, so that they are apart enough for each to be made good at once.
+APART = (0.15, 0.35)
 
 
 class Program:
@@ -27,18 +28,21 @@ class Program:
 
     def __init__(self, lab):
         self.builds = [f'{lab.run.build}/tests/lxcfs-clone-{n}' for n in ('faulty', 'other')]
-        self.folder = f'{lab.folder}/bin'
+        self.folder = tempfile.mkdtemp(prefix='bin', dir=lab.folder)
         self.path = f'{self.folder}/lxcfs-clone'
-        os.mkdir(self.folder)
         self.put(0)
+        self.broken = dict(
+            zip(BROKEN, (__file__, shutil.which('false'), f'{lab.run.build}/tests/mute'))
+        )
 
     def put(self, build):
-        shutil.copy(self.builds[build], f'{self.folder}/new')
-        os.rename(f'{self.folder}/new', self.path)
+        self._replace(self.builds[build])
 
-    def put_broken(self, content):
-        with open(f'{self.folder}/new', 'wb') as file:
-            file.write(content)
+    def put_broken(self, kind):
+        self._replace(self.broken[kind])
+
+    def _replace(self, source):
+        shutil.copy(source, f'{self.folder}/new')
         os.chmod(f'{self.folder}/new', 0o755)
         os.rename(f'{self.folder}/new', self.path)
 
@@ -70,24 +74,28 @@ class Scene:
     def row(self):
         return self.load.row
 
-    def repeat(self, count, function, *args, **options):
+    def repeat(self, count, function, *args, pause=(0, 0.03)):
         with self:
             for number in range(count):
-                self.load.event(function, number, *args, **options)
+                self.load.event(function, number, *args, pause=pause)
         return self.row
 
     # Events
 
     def kill_worker(self, _number=0):
-        os.kill(self.daemon.worker(), signal.SIGKILL)
+        worker = self.daemon.worker()
+        self.load.mark()
+        os.kill(worker, signal.SIGKILL)
 
     def kill_either(self, _number=0):
         keeper, worker = self.daemon.keeper(), self.daemon.worker()
+        self.load.mark()
         os.kill(random.choice((keeper, worker)), signal.SIGKILL)
 
     def upgrade(self, number, builds=(0,)):
         keeper, worker = self.daemon.keeper(), self.daemon.worker()
         self.program.put(builds[number % len(builds)])
+        self.load.mark()
         os.kill(keeper, signal.SIGHUP)
         new = self.daemon.worker(worker, seconds=20)
         ok(self.program.runs(new), 'the new worker runs another program than what is on the disk')
@@ -118,8 +126,14 @@ class Scene:
         eventually(lambda: pid not in self.daemon.processes(), f'worker {pid} ends', HUNG_S)
 
 
-def worker_kills(lab, count, readers, name='worker killed', *options, **load):
-    scene = Scene(lab, name, readers, *options, **load)
+def worker_kills(lab, count, readers):
+    scene = Scene(lab, 'worker killed', readers)
+    return scene.repeat(count, scene.kill_worker, pause=APART)
+
+
+def hasty_kills(lab, count, readers):
+    """Each killed as soon as it serves: the keeper takes its time, then."""
+    scene = Scene(lab, 'worker killed as soon as it serves', readers)
     return scene.repeat(count, scene.kill_worker)
 
 
@@ -127,21 +141,18 @@ def quiet_kills(lab, count):
     """One reader on an otherwise idle machine: how long a kill takes."""
     load = {'gap_ms': 1, 'files': ('meminfo',), 'modes': 'w'}
     scene = Scene(lab, 'worker killed, one reader', 1, **load)
-    return scene.repeat(count, scene.kill_worker, pause=0.1)
-
-
-def journal_kills(lab, count, readers):
-    return worker_kills(lab, count, readers, 'worker killed, no resend', '--no-resend')
+    return scene.repeat(count, scene.kill_worker, pause=APART)
 
 
 def signalled_kills(lab, count, readers):
     name = f'worker killed, readers get a signal each {SIGNAL_MS} ms'
-    return worker_kills(lab, count, readers, name, signal_ms=SIGNAL_MS)
+    scene = Scene(lab, name, readers, signal_ms=SIGNAL_MS)
+    return scene.repeat(count, scene.kill_worker, pause=APART)
 
 
 def either_kills(lab, count, readers):
     scene = Scene(lab, 'keeper or worker killed', readers)
-    return scene.repeat(count, scene.kill_either)
+    return scene.repeat(count, scene.kill_either, pause=APART)
 
 
 def upgrades(lab, count, readers):
@@ -209,13 +220,11 @@ def _fatal_request(lab, readers, file, name, seconds):
     scene = Scene(lab, name, readers)
     box = lab.container(daemon=scene.daemon)
     path = scene.daemon.path(f'/proc/{file}')
-    deaths = lambda: scene.daemon.log().count(' was ended by signal ')
 
     def ask(_number):
-        before = deaths()
         task = box.start(outcome_of_reading, path)
         equal(task.result(seconds), 'EIO', f'reading {file}')
-        equal(deaths() - before, ATTEMPTS, 'workers that died of it')
+        equal(scene.daemon.log().count('takes over'), ATTEMPTS, 'workers that died of it')
         lines = [line for line in scene.daemon.log().splitlines() if 'EIO' in line]
         holds(lines[-1] if lines else '', f'proc/{file}', 'the log')
         holds(lines[-1], str(task.pid), 'the log')
@@ -234,16 +243,16 @@ def hang(lab, readers):
 # Programs that do not work
 
 
-def broken_programs(lab, readers, kinds=tuple(BROKEN)):
-    """Put in the place of a good one, then SIGHUP and a dead worker; then the good one again."""
+def broken_programs(lab, readers, kinds=BROKEN):
+    """In the place of a good one, at SIGHUP and when the worker dies; then the good one again."""
     scene = Scene(lab, 'broken program on the disk', readers)
 
-    def refuse(_number, content):
-        keeper, worker = scene.daemon.keeper(), scene.daemon.worker()
-        scene.program.put_broken(content)
+    def refuse(_number, kind):
+        keeper, worker, before = scene.daemon.keeper(), scene.daemon.worker(), scene.daemon.log()
+        scene.program.put_broken(kind)
         os.kill(keeper, signal.SIGHUP)
-        for _ in range(10):
-            scene.load.progress()
+        eventually(lambda: scene.daemon.log() != before, 'it is refused', NEVER_READY_S)
+        scene.load.progress()
         equal(scene.daemon.keeper(), keeper, 'keeper')
         equal(scene.daemon.worker(), worker, 'worker')
         scene.kill_worker()
@@ -252,6 +261,6 @@ def broken_programs(lab, readers, kinds=tuple(BROKEN)):
 
     with scene:
         for number, kind in enumerate(kinds):
-            scene.load.event(refuse, number, BROKEN[kind])
+            scene.load.event(refuse, number, kind)
             scene.load.event(scene.upgrade, 0)
     return scene.row
