@@ -98,7 +98,7 @@ class Daemon:
         return lines
 
     def hear_all(self):
-        while select.select([self.notify], [], [], 0)[0]:
+        while self.notify.fileno() >= 0 and select.select([self.notify], [], [], 0)[0]:
             self.hear()
 
     def forget_stored(self):
@@ -113,11 +113,16 @@ class Daemon:
         return host.read(self.log_path)
 
     def tail(self):
-        return self.log()[-3000:]
+        """The end of the log, and who there is."""
+        there = '; '.join(
+            f'{pid} {name} child of {parent}' for pid, (parent, name, _) in self.processes().items()
+        )
+        return f'{self.log()[-3000:]}processes: {there or "none"}'
 
     def processes(self):
         """Whoever has our mount point in its command line, by pid: (parent, name, arguments). A
         holder is none of the instance's."""
+        self.hear_all()
         found = {}
         for name in os.listdir('/proc'):
             if name.isdigit():
