@@ -6,7 +6,7 @@
 /*
  * Starts a process that looks through all containers for dead mounts of @mountpoint, which must be
  * served by now, and puts live ones in their place. It logs a line if there was something to do,
- * and ends within a minute or so, with status 0. It keeps none of our descriptors. Returns its pid,
- * a child to be reaped, or -errno.
+ * and ends within two minutes, with status 0 if all went well. It keeps none of our descriptors.
+ * Returns its pid, a child to be reaped, or -errno.
  */
 pid_t repair_start(const char *mountpoint);

@@ -39,12 +39,24 @@ static void let_go(const struct visit *v)
 	close(v->live->lock);
 }
 
-static int read_table(struct guest *g)
+static int read_table(const struct visit *v, GPtrArray **ret)
 {
-	const struct visit *v = g->visit;
 	AUTO_FD int fd = openat(host_proc_dir(v->host), "self/mountinfo", O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 ? -errno : table_ours(fd, &v->live->ours, UINT64_MAX, &g->bounds);
+	return fd < 0 ? -errno : table_ours(fd, &v->live->ours, UINT64_MAX, ret);
+}
+
+/* Goes there and reads the table. Tells of a failure; NULL then. */
+static GPtrArray *arrive(const struct guest *g)
+{
+	GPtrArray *bounds = NULL;
+	int r = enter(g->visit->view);
+
+	if (r == 0)
+		r = read_table(g->visit, &bounds);
+	if (r < 0)
+		envoys_say(g->voice, "/", BIND_FAILED, -r);
+	return bounds;
 }
 
 /*
@@ -209,18 +221,13 @@ static void repair_stack(struct guest *g, const struct bound *top)
 void visit_repair(const struct envoys_voice *voice, const void *visit)
 {
 	struct guest g = { .visit = visit, .voice = voice };
-	int r;
 
 	let_go(g.visit);
 	g.spares = g_array_new(FALSE, FALSE, sizeof(struct spare));
 	make_spares(&g);
-	r = enter(g.visit->view);
-	if (r == 0)
-		r = read_table(&g);
-	if (r < 0) {
-		envoys_say(voice, "/", BIND_FAILED, -r);
+	g.bounds = arrive(&g);
+	if (!g.bounds)
 		return;
-	}
 	for (size_t i = 0; i < g.bounds->len; i++) {
 		const struct bound *b = g.bounds->pdata[i];
 
@@ -273,16 +280,11 @@ static void detach_stack(const struct guest *g, const struct bound *top)
 void visit_detach(const struct envoys_voice *voice, const void *visit)
 {
 	struct guest g = { .visit = visit, .voice = voice };
-	int r;
 
 	let_go(g.visit);
-	r = enter(g.visit->view);
-	if (r == 0)
-		r = read_table(&g);
-	if (r < 0) {
-		envoys_say(voice, "/", BIND_FAILED, -r);
+	g.bounds = arrive(&g);
+	if (!g.bounds)
 		return;
-	}
 	for (size_t i = 0; i < g.bounds->len; i++) {
 		const struct bound *b = g.bounds->pdata[i];
 

@@ -105,6 +105,7 @@ static void answer(int client, const struct status *status)
 
 void control_serve(int listen_fd, const struct status *status)
 {
+	/* cppcheck-suppress nullPointer ; who it is says SO_PEERCRED */
 	AUTO_FD int client = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (client >= 0 && may_ask(client))

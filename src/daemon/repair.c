@@ -17,6 +17,8 @@
 #include "util/octal.h"
 #include "util/sys.h"
 
+#define MOST_S 120
+
 /* What we have open would live as long as we: /dev/fuse, the lock. */
 static void close_all(void)
 {
@@ -95,7 +97,8 @@ pid_t repair_start(const char *mountpoint)
 		return pid < 0 ? -errno : pid;
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_NAME, "lxcfs-repair");
-	(void)prctl(PR_SET_NAME, "lxcfs-repair");
 	be_plain();
+	/* Should the worker not answer: nobody else's repair waits for us any longer. */
+	(void)alarm(MOST_S);
 	_exit(getppid() == keeper && repair(mountpoint) ? EXIT_SUCCESS : EXIT_FAILURE);
 }

@@ -2,65 +2,26 @@
 """Everything died: the next start puts the files back into running containers."""
 
 import errno
-import json
 import os
-import re
-import socket
 import subprocess
 import threading
 import time
-import urllib.parse
 
-from lab import MIB, host, inside, parse
+from lab import MIB, host, inside
+from lab.bound import (
+    HOW,
+    again,
+    ctl,
+    dead_files,
+    ours,
+    outcome,
+    repair_is_over,
+    repaired,
+    total_kb,
+)
 from lab.check import between, equal, eventually, holds, needs, ok
 
-CTL = 'lxcfs-clonectl'
-SYS_OPEN_TREE, SYS_MOVE_MOUNT = 428, 429
-MS_RDONLY, MS_REMOUNT = 1, 32
-# What this kernel lets one do with a mount that is not locked: see move_mount(2).
-HOW = 'beneath' if tuple(map(int, re.findall(r'\d+', os.uname().release)[:2])) >= (6, 5) else 'stacked'
-
-
-def ctl(lab, *argv):
-    return lab.execute(os.path.join(os.path.dirname(lab.run.binary), CTL), *argv)
-
-
-def outcome(path):
-    """'' when it can be read, else the error's name."""
-    try:
-        return '' if host.read(path) else 'empty'
-    except OSError as error:
-        return errno.errorcode[error.errno]
-
-
-def ours(mnt, pid='self'):
-    """(mount point, root, id) of the mounts of the instance at a mount point."""
-    found = []
-    for line in host.read(f'/proc/{pid}/mountinfo').split('\n'):
-        left, _, right = line.partition(' - fuse.lxcfs-clone ')
-        if right and host.unescape(right.split(' ')[0]).startswith(f'lxcfs-clone@{mnt}#'):
-            fields = left.split(' ')
-            found.append((host.unescape(fields[4]), host.unescape(fields[3]), int(fields[0])))
-    return found
-
-
-def total_kb(path='/proc/meminfo'):
-    return parse.meminfo(host.read(path))['MemTotal']
-
-
-def again(lab, daemon):
-    """Everything dies, and another instance is started at the same mount point."""
-    daemon.kill_everything()
-    return lab.start_daemon(mnt=daemon.mnt)
-
-
-def repaired(box, path='/proc/meminfo'):
-    eventually(lambda: box.call(outcome, path) == '', f'{path} can be read again', 10)
-
-
-def repair_is_over(daemon):
-    """The keeper's child that repairs is gone."""
-    eventually(lambda: not daemon.repairers(), 'the repair is over', 20)
+MS_RDONLY, MS_REMOUNT, MS_SHARED = 1, 32, 1 << 20
 
 
 def test_all_files_come_back(lab):
@@ -202,63 +163,6 @@ def test_locked_copies_in_a_nested_user_namespace(lab):
         box.close()
 
 
-def syscall(number, *args):
-    result = host.libc.syscall(number, *args)
-    if result < 0:
-        raise OSError(host.ctypes.get_errno(), f'system call {number}')
-    return result
-
-
-def hold(points, ready):
-    """Take mounts away, and put them back once told: dead ones of which no repair knew."""
-    trees = []
-    for point in points:
-        trees.append(syscall(SYS_OPEN_TREE, -100, os.fsencode(point), 1))
-        host.umount(point, host.MNT_DETACH)
-    host.write_new(ready)
-    inside.until(f'{ready}.go')
-    for tree, point in zip(trees, points):
-        syscall(SYS_MOVE_MOUNT, tree, b'', -100, os.fsencode(point), 4)
-    host.write_new(f'{ready}.done')
-    inside.sleep()
-
-
-def dead_files(lab, daemon, box, points):
-    """Another instance, and in the container dead files that it has not repaired."""
-    ready = f'{lab.folder}/hold{len(lab.made)}'
-    box.start(hold, points, ready)
-    inside.until(ready)
-    daemon = again(lab, daemon)
-    repair_is_over(daemon)
-    host.write_new(f'{ready}.go')
-    inside.until(f'{ready}.done')
-    return daemon
-
-
-def test_dry_run_and_repair_by_hand(lab):
-    """--dry-run names the dead files and changes nothing; repair puts them back and names how."""
-    daemon = lab.start_daemon()
-    box = lab.container(memory=256 * MIB, daemon=daemon)
-    points = ['/proc/meminfo', '/proc/stat']
-    daemon = dead_files(lab, daemon, box, points)
-    before = ours(daemon.mnt, box.pid)
-    status, out, err = ctl(lab, 'repair', '--dry-run', daemon.mnt)
-    equal((status, err), (0, ''), 'status and stderr of --dry-run')
-    found = [f'{box.pid} {point} found' for point in points]
-    equal(sorted(out.splitlines()[:-1]), found, 'dry run')
-    holds(out.splitlines()[-1], 'would put back 2 files in 1 container', 'dry run')
-    equal(ours(daemon.mnt, box.pid), before, 'mounts after the dry run')
-    equal(box.call(outcome, '/proc/meminfo'), 'ENOTCONN', 'reading after the dry run')
-    status, out, err = ctl(lab, 'repair', daemon.mnt)
-    equal((status, err), (0, ''), 'status and stderr of repair')
-    equal(sorted(out.splitlines()[:-1]), [f'{box.pid} {p} {HOW}' for p in points], 'repair')
-    holds(out.splitlines()[-1], 'put back 2 files in 1 container', 'repair')
-    equal(box.call(total_kb), 256 * 1024, 'MemTotal')
-    status, out, err = ctl(lab, 'repair', daemon.mnt)
-    equal((status, len(out.splitlines()), err), (0, 1, ''), 'once more')
-    holds(out, 'put back 0 files in 0 containers', 'once more')
-
-
 def test_another_live_instance_is_left_alone(lab):
     """Mounts of a second daemon stay as they are."""
     other = lab.start_daemon()
@@ -333,28 +237,6 @@ def test_the_host_never_shows(lab):
         equal(seen, {256 * 1024}, f'MemTotal in {count} reads, {failed} of them failed')
 
 
-def test_detach(lab):
-    """After detach containers see the host's files, by a live daemon and by a dead one."""
-    total = total_kb()
-    daemon = lab.start_daemon()
-    for alive in (True, False):
-        box = lab.container(memory=256 * MIB, daemon=daemon)
-        count = len([m for m in ours(daemon.mnt, box.pid) if m[0] != daemon.mnt])
-        if not alive:
-            daemon.kill_everything()
-        status, out, err = ctl(lab, 'detach', '--dry-run', daemon.mnt)
-        equal((status, err), (0, ''), 'status and stderr of --dry-run')
-        holds(out, f'{box.pid} /proc/meminfo found', 'dry run')
-        status, out, err = ctl(lab, 'detach', daemon.mnt)
-        equal((status, err), (0, ''), 'status and stderr')
-        holds(out, f'{box.pid} /proc/meminfo detached', 'detach')
-        ok(len(out.splitlines()) > count, 'a line for each file')
-        equal(box.call(total_kb), total, 'MemTotal')
-        equal(ours(daemon.mnt, box.pid), [], 'mounts')
-        ok(daemon.mounted(), 'the mount point stays')
-        box.close()
-
-
 def test_forced_unmount_and_a_new_start(lab):
     """umount -f ends the instance; the next start puts the files back."""
     daemon = lab.start_daemon()
@@ -387,6 +269,45 @@ def test_paths_that_need_escapes(lab):
     status, out, _ = ctl(lab, 'detach', daemon.mnt)
     equal(status, 0, 'detach')
     holds(out, 'a\\040b\\012c\\011d\\134e#f\\134040/box/file detached\n', 'escaped, on one line')
+
+
+def share_and_bind(mnt, file):
+    """A namespace that is a peer of the host's: what is mounted here shows there."""
+    host.unshare(host.CLONE_NEWNS)
+    host.mount(f'{mnt}/proc/meminfo', file, None, host.MS_BIND)
+    inside.sleep()
+
+
+def shown(daemon, pid, file):
+    return [m for m in ours(daemon.mnt, pid) if m[0] == file]
+
+
+def test_namespaces_that_share_their_mounts(lab):
+    """Repaired in one, a file is repaired in all; the daemon's own mount outlives detach."""
+    shared, file = f'{lab.folder}/shared', f'{lab.folder}/shared/file'
+    os.mkdir(shared)
+    host.mount(shared, shared, None, host.MS_BIND)
+    lab.later(host.umount, shared, host.MNT_DETACH)
+    host.mount(None, shared, None, MS_SHARED)
+    host.write_new(file)
+    daemon = lab.start_daemon(mnt=f'{shared}/mnt')
+    box = lab.outsider(daemon=daemon)
+    peers = [box.start(share_and_bind, daemon.mnt, file) for _ in range(2)]
+    pids = ['self'] + [peer.pid for peer in peers]
+    eventually(lambda: all(len(shown(daemon, pid, file)) == 2 for pid in pids), 'two binds each')
+    for _ in range(3):
+        daemon = again(lab, daemon)
+        repair_is_over(daemon)
+        ok('warning' not in daemon.log(), daemon.log())
+        equal(outcome(file), '', 'the file')
+        counts = [len(shown(daemon, pid, file)) for pid in pids]
+        between(max(counts), 1, 2 if HOW == 'beneath' else 12, f'mounts in {counts}')
+    status, _out, err = ctl(lab, 'detach', daemon.mnt)
+    equal((status, err), (0, ''), 'detach')
+    equal([shown(daemon, pid, file) for pid in pids], [[], [], []], 'mounts after detach')
+    equal(host.read(file), '', 'the file below')
+    ok(daemon.mounted(), 'the mount point stays')
+    ok(host.read(daemon.path('/proc/uptime')), 'the daemon serves')
 
 
 def mount_many(folder, count):
@@ -475,107 +396,3 @@ def test_a_container_that_hangs_is_given_up(lab):
     finally:
         for pid in [trap.worker(), trap.pid]:
             os.kill(pid, 18)
-
-
-STATUS = '''version 0.1.0
-mountpoint /a\\040b
-uptime_ms 93784000
-keeper_pid 12
-standby_pid 0
-resend no
-beneath yes
-requests 18446744073709551615
-new_word what\\040is\\012it
-restart 2500 killed\\040by\\040signal\\0409
-'''
-
-
-def answer_once(path, text):
-    """A daemon as far as the control socket goes: what it was asked is returned by the thread."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    sock.bind(path)
-    sock.listen()
-    asked = []
-
-    def serve():
-        client, _ = sock.accept()
-        asked.append(client.recv(1000))
-        client.send(text.encode())
-        client.close()
-        sock.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    return thread, asked
-
-
-def told(lab, text, *options):
-    mnt = f'{lab.folder}/told'
-    path = f"/run/lxcfs-clone/{urllib.parse.quote(mnt, safe='')}.sock"
-    os.makedirs('/run/lxcfs-clone', exist_ok=True)
-    thread, asked = answer_once(path, text)
-    try:
-        result = ctl(lab, 'status', *options, mnt)
-        thread.join(5)
-        equal(asked, [b'status\n'], 'request')
-    finally:
-        os.unlink(path)
-    return result
-
-
-def test_status_for_people_and_programs(lab):
-    """Each line of the daemon's answer is shown; --json has numbers, booleans and plain text."""
-    status, out, err = told(lab, STATUS)
-    equal((status, err), (0, ''), 'status and stderr')
-    for line in ('up +1 d 02:03:04', 'keeper +12', 'standby +none', r'mount point +/a\\040b'):
-        ok(re.search(f'^{line}$', out, re.M), f'{line} in {out}')
-    holds(out, '2 s ago: killed by signal 9\n', 'restarts')
-    status, out, err = told(lab, STATUS, '--json')
-    equal((status, err), (0, ''), 'status and stderr of --json')
-    got = json.loads(out)
-    equal(got['mountpoint'], '/a b', 'mountpoint')
-    equal((got['keeper_pid'], got['resend'], got['beneath']), (12, False, True), 'values')
-    equal(got['new_word'], 'what is\nit', 'a word that it does not know')
-    equal(got['recent_restarts'], [{'age_ms': 2500, 'reason': 'killed by signal 9'}], 'restarts')
-    status, out, err = told(lab, 'error no such thing\n')
-    equal((status, out), (1, ''), 'an error')
-    holds(err, 'no such thing', 'an error')
-
-
-def test_command_line(lab):
-    """Help fits a screen; what is wrong is one sentence and a status."""
-    status, out, err = ctl(lab, '--help')
-    equal((status, err), (0, ''), 'help')
-    between(len(out.splitlines()), 5, 24, 'lines')
-    for argv, wanted, word in (
-        ((), 2, 'command'),
-        (('mend',), 2, "'mend'"),
-        (('repair', '--json'), 2, "'--json'"),
-        (('repair', '/a', '/b'), 2, "'/b'"),
-        (('repair', f'{lab.folder}/nowhere'), 1, f'{lab.folder}/nowhere'),
-        (('detach', f'{lab.folder}/nowhere'), 1, f'{lab.folder}/nowhere'),
-        (('status', f'{lab.folder}/nowhere'), 1, f'{lab.folder}/nowhere'),
-    ):
-        status, out, err = ctl(lab, *argv)
-        equal((status, out, len(err.splitlines())), (wanted, '', 1), f'{argv}')
-        holds(err, word, f'{argv}')
-    daemon = lab.start_daemon()
-    daemon.kill_everything()
-    status, out, err = ctl(lab, 'repair', daemon.mnt)
-    equal((status, out), (1, ''), 'repair without a daemon')
-    holds(err, f'no lxcfs-clone serves {daemon.mnt}: start it first', 'repair without a daemon')
-
-
-def test_the_id_goes_with_a_failed_start_alone(lab):
-    """An instance keeps its id over restarts; a start that fails leaves none behind."""
-    daemon = lab.start_daemon()
-    source = [m for m in host.read('/proc/self/mountinfo').split('\n') if f'@{daemon.mnt}' in m]
-    daemon.stop()
-    lab.start_daemon(mnt=daemon.mnt)
-    later = [m for m in host.read('/proc/self/mountinfo').split('\n') if f'@{daemon.mnt}' in m]
-    name = re.compile(r'#\S+|\\043\S+')
-    equal(name.findall(later[0]), name.findall(source[0]), 'id')
-    mnt = f'{lab.folder}/full'
-    os.makedirs(f'{mnt}/something')
-    ok(lab.execute(lab.run.binary, mnt)[0] != 0, 'a mount point that is not empty')
-    ok(not any('full' in n for n in os.listdir('/run/lxcfs-clone')), 'files below /run')

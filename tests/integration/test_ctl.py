@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""lxcfs-clonectl: repair and detach by hand, status; whose mounts are whose."""
+
+import json
+import os
+import re
+import socket
+import threading
+import urllib.parse
+
+from lab import MIB, host
+from lab.bound import HOW, ctl, dead_files, ours, outcome, total_kb
+from lab.check import between, equal, holds, ok
+
+def test_dry_run_and_repair_by_hand(lab):
+    """--dry-run names the dead files and changes nothing; repair puts them back and names how."""
+    daemon = lab.start_daemon()
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    points = ['/proc/meminfo', '/proc/stat']
+    daemon = dead_files(lab, daemon, box, points)
+    before = ours(daemon.mnt, box.pid)
+    status, out, err = ctl(lab, 'repair', '--dry-run', daemon.mnt)
+    equal((status, err), (0, ''), 'status and stderr of --dry-run')
+    found = [f'{box.pid} {point} found' for point in points]
+    equal(sorted(out.splitlines()[:-1]), found, 'dry run')
+    holds(out.splitlines()[-1], 'would put back 2 files in 1 container', 'dry run')
+    equal(ours(daemon.mnt, box.pid), before, 'mounts after the dry run')
+    equal(box.call(outcome, '/proc/meminfo'), 'ENOTCONN', 'reading after the dry run')
+    status, out, err = ctl(lab, 'repair', daemon.mnt)
+    equal((status, err), (0, ''), 'status and stderr of repair')
+    equal(sorted(out.splitlines()[:-1]), [f'{box.pid} {p} {HOW}' for p in points], 'repair')
+    holds(out.splitlines()[-1], 'put back 2 files in 1 container', 'repair')
+    equal(box.call(total_kb), 256 * 1024, 'MemTotal')
+    status, out, err = ctl(lab, 'repair', daemon.mnt)
+    equal((status, len(out.splitlines()), err), (0, 1, ''), 'once more')
+    holds(out, 'put back 0 files in 0 containers', 'once more')
+
+
+def test_detach(lab):
+    """After detach containers see the host's files, by a live daemon and by a dead one."""
+    total = total_kb()
+    daemon = lab.start_daemon()
+    for alive in (True, False):
+        box = lab.container(memory=256 * MIB, daemon=daemon)
+        count = len([m for m in ours(daemon.mnt, box.pid) if m[0] != daemon.mnt])
+        if not alive:
+            daemon.kill_everything()
+        status, out, err = ctl(lab, 'detach', '--dry-run', daemon.mnt)
+        equal((status, err), (0, ''), 'status and stderr of --dry-run')
+        holds(out, f'{box.pid} /proc/meminfo found', 'dry run')
+        status, out, err = ctl(lab, 'detach', daemon.mnt)
+        equal((status, err), (0, ''), 'status and stderr')
+        holds(out, f'{box.pid} /proc/meminfo detached', 'detach')
+        ok(len(out.splitlines()) > count, 'a line for each file')
+        equal(box.call(total_kb), total, 'MemTotal')
+        equal(ours(daemon.mnt, box.pid), [], 'mounts')
+        ok(daemon.mounted(), 'the mount point stays')
+        box.close()
+
+
+STATUS = '''version 0.1.0
+mountpoint /a\\040b
+uptime_ms 93784000
+keeper_pid 12
+standby_pid 0
+resend no
+beneath yes
+requests 18446744073709551615
+new_word what\\040is\\012it
+restart 2500 killed\\040by\\040signal\\0409
+'''
+
+
+def answer_once(path, text):
+    """A daemon as far as the control socket goes: what it was asked is returned by the thread."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    sock.bind(path)
+    sock.listen()
+    asked = []
+
+    def serve():
+        client, _ = sock.accept()
+        asked.append(client.recv(1000))
+        client.send(text.encode())
+        client.close()
+        sock.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return thread, asked
+
+
+def told(lab, text, *options):
+    mnt = f'{lab.folder}/told'
+    path = f"/run/lxcfs-clone/{urllib.parse.quote(mnt, safe='')}.sock"
+    os.makedirs('/run/lxcfs-clone', exist_ok=True)
+    thread, asked = answer_once(path, text)
+    try:
+        result = ctl(lab, 'status', *options, mnt)
+        thread.join(5)
+        equal(asked, [b'status\n'], 'request')
+    finally:
+        os.unlink(path)
+    return result
+
+
+def test_status_for_people_and_programs(lab):
+    """Each line of the daemon's answer is shown; --json has numbers, booleans and plain text."""
+    status, out, err = told(lab, STATUS)
+    equal((status, err), (0, ''), 'status and stderr')
+    for line in ('up +1 d 02:03:04', 'keeper +12', 'standby +none', r'mount point +/a\\040b'):
+        ok(re.search(f'^{line}$', out, re.M), f'{line} in {out}')
+    holds(out, '2 s ago: killed by signal 9\n', 'restarts')
+    status, out, err = told(lab, STATUS, '--json')
+    equal((status, err), (0, ''), 'status and stderr of --json')
+    got = json.loads(out)
+    equal(got['mountpoint'], '/a b', 'mountpoint')
+    equal((got['keeper_pid'], got['resend'], got['beneath']), (12, False, True), 'values')
+    equal(got['new_word'], 'what is\nit', 'a word that it does not know')
+    equal(got['recent_restarts'], [{'age_ms': 2500, 'reason': 'killed by signal 9'}], 'restarts')
+    status, out, err = told(lab, 'error no such thing\n')
+    equal((status, out), (1, ''), 'an error')
+    holds(err, 'no such thing', 'an error')
+
+
+def test_command_line(lab):
+    """Help fits a screen; what is wrong is one sentence and a status."""
+    status, out, err = ctl(lab, '--help')
+    equal((status, err), (0, ''), 'help')
+    between(len(out.splitlines()), 5, 24, 'lines')
+    for argv, wanted, word in (
+        ((), 2, 'command'),
+        (('mend',), 2, "'mend'"),
+        (('repair', '--json'), 2, "'--json'"),
+        (('repair', '/a', '/b'), 2, "'/b'"),
+        (('repair', f'{lab.folder}/nowhere'), 1, f'{lab.folder}/nowhere'),
+        (('detach', f'{lab.folder}/nowhere'), 1, f'{lab.folder}/nowhere'),
+        (('status', f'{lab.folder}/nowhere'), 1, f'{lab.folder}/nowhere'),
+    ):
+        status, out, err = ctl(lab, *argv)
+        equal((status, out, len(err.splitlines())), (wanted, '', 1), f'{argv}')
+        holds(err, word, f'{argv}')
+    daemon = lab.start_daemon()
+    daemon.kill_everything()
+    status, out, err = ctl(lab, 'repair', daemon.mnt)
+    equal((status, out), (1, ''), 'repair without a daemon')
+    holds(err, f'no lxcfs-clone serves {daemon.mnt}: start it first', 'repair without a daemon')
+
+
+def test_the_id_goes_with_a_failed_start_alone(lab):
+    """An instance keeps its id over restarts; a start that fails leaves none behind."""
+    daemon = lab.start_daemon()
+    source = [m for m in host.read('/proc/self/mountinfo').split('\n') if f'@{daemon.mnt}' in m]
+    daemon.stop()
+    lab.start_daemon(mnt=daemon.mnt)
+    later = [m for m in host.read('/proc/self/mountinfo').split('\n') if f'@{daemon.mnt}' in m]
+    name = re.compile(r'#\S+|\\043\S+')
+    equal(name.findall(later[0]), name.findall(source[0]), 'id')
+    mnt = f'{lab.folder}/full'
+    os.makedirs(f'{mnt}/something')
+    ok(lab.execute(lab.run.binary, mnt)[0] != 0, 'a mount point that is not empty')
+    ok(not any('full' in n for n in os.listdir('/run/lxcfs-clone')), 'files below /run')
