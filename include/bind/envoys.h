@@ -19,7 +19,7 @@ struct envoys_voice {
 	int sock;
 };
 void envoys_say(const struct envoys_voice *voice, const char *path, enum bind_outcome outcome,
-	      int error);
+		int error);
 
 /* What a worker does; it ends with it. */
 typedef void envoys_work(const struct envoys_voice *voice, const void *arg);

@@ -42,5 +42,9 @@ int crew_executable(const struct crew *crew);
 const struct child *crew_serving(const struct crew *crew);
 const struct child *crew_standby(const struct crew *crew);
 
+/* Requests that were answered since the mount; and a second, over the last seconds. */
+uint64_t crew_requests(const struct crew *crew);
+uint64_t crew_requests_per_second(const struct crew *crew);
+
 /* Ends all but the one that serves: whoever comes next starts others. */
 void crew_dismiss_others(struct crew *crew);

@@ -27,10 +27,11 @@ struct handover estate_find(const char *mountpoint);
 void estate_refuse(const char *mountpoint);
 
 /*
- * From now on @pair is kept, in place of what was. @heir: an earlier keeper of this instance saw to
- * that already.
+ * From now on @pair is kept. @stored: how many of them systemd has already. @held: so has the
+ * holder, if there is one. Returns how many systemd has then.
  */
-void estate_keep(struct estate *estate, const struct handover *pair, bool heir);
+unsigned estate_keep(struct estate *estate, const struct handover *pair, unsigned stored,
+		     bool held);
 
 /* To be polled for reading (-1: none); then, and now and then, estate_run(): the holder may die. */
 int estate_fd(const struct estate *estate);

@@ -64,6 +64,7 @@ struct keeper_record {
 	uint32_t restarts;      /* of workers that died */
 	uint32_t upgrades;      /* workers that made way for another binary's */
 	uint32_t keepers;       /* keepers that took another one's place */
+	uint32_t stored;        /* descriptors that were given to systemd, see store.h */
 	uint64_t mounted_ms;    /* boottime */
 	struct {
 		uint64_t at_ms; /* boottime */

@@ -16,12 +16,13 @@ struct status_restart {
 
 struct status {
 	const char *version, *mountpoint;
-	pid_t keeper, worker, standby, holder; /* 0: there is none */
+	pid_t keeper, worker, standby; /* 0: there is none */
 	uint64_t uptime_ms;
-	uint64_t restarts, upgrades;                   /* since the start */
+	uint64_t restarts, upgrades, keepers;          /* workers and keepers replaced */
 	struct status_restart recent[STATUS_N_RECENT]; /* the latest first */
 	unsigned n_recent;
-	bool resend;         /* requests in hand are sent again by the kernel; else our journal */
+	bool holder;         /* a process of ours outlives us */
+	bool resend;         /* the kernel can ask again what no journal has any more */
 	bool beneath;        /* the kernel can mount beneath a mount */
 	unsigned stored_fds; /* that systemd keeps for us */
 	uint64_t containers; /* known */

@@ -34,14 +34,16 @@ void store_remove(void);
 
 /* Why SIGTERM came. */
 enum store_fate {
-	STORE_UNKNOWN, /* we are no service, or systemd could not be asked */
 	STORE_NO_JOB,  /* sent by hand: whether another instance follows is Restart='s to say */
 	STORE_STOP,    /* by "systemctl stop" or a shutdown: no next instance */
 	STORE_RESTART, /* another instance follows at once */
 };
 
-/* Asks systemctl, for at most two seconds. @host: to learn our unit's name. */
-enum store_fate store_is_stopping(const struct host *host);
+/*
+ * Whether another instance is to follow this one, which was told to end, and will find what
+ * systemd keeps. Asks systemctl, for at most a few seconds. @host: to learn our unit's name.
+ */
+bool store_has_heir(const struct host *host);
 
 /* The parts that do no I/O. */
 

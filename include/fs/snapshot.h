@@ -48,3 +48,10 @@ void snapshot_unlock(struct snapshots *all, struct snapshot *snap);
 void snapshots_on_wait(struct snapshots *all, void (*fn)(void *arg), void *arg);
 
 size_t snapshots_text_size(const struct snapshots *all);
+
+/*
+ * Whether a read at @offset by the request @unique is to make the text anew. A request that is done
+ * @again after a crash, and may have been answered, must not change a text that is of this request
+ * or of a later one: its reader may be in the midst of it. (The kernel numbers upwards.)
+ */
+bool snapshot_is_due(const struct snapshot *snapshot, uint64_t offset, uint64_t unique, bool again);

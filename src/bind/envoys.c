@@ -53,7 +53,7 @@ struct envoys *envoys_new(bind_fn *fn, void *arg)
 }
 
 void envoys_say(const struct envoys_voice *voice, const char *path, enum bind_outcome outcome,
-	      int error)
+		int error)
 {
 	struct message m = { .outcome = outcome, .error = error };
 	size_t len = strnlen(path, sizeof(m.path) - 1);

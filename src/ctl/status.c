@@ -28,12 +28,13 @@ static const struct {
 	{ .key = "keeper_pid", .label = "keeper", .kind = PID },
 	{ .key = "worker_pid", .label = "worker", .kind = PID },
 	{ .key = "standby_pid", .label = "standby", .kind = PID },
-	{ .key = "holder_pid", .label = "holder", .kind = PID },
 	{ .key = "restarts", .label = "workers replaced" },
+	{ .key = "keepers", .label = "keepers replaced" },
 	{ .key = "upgrades", .label = "upgrades" },
-	{ .key = "resend", .label = "lost requests", .kind = RESEND },
+	{ .key = "resend", .label = "requests in hand", .kind = RESEND },
 	{ .key = "beneath", .label = "mounts beneath", .kind = FLAG },
 	{ .key = "stored_fds", .label = "kept by systemd" },
+	{ .key = "holder", .label = "holder", .kind = FLAG },
 	{ .key = "containers", .label = "containers" },
 	{ .key = "requests", .label = "requests" },
 	{ .key = "requests_per_second", .label = "requests a second" },
@@ -90,7 +91,7 @@ static void print_line(const char *key, const char *value)
 		print_time(number);
 		break;
 	case RESEND:
-		puts(yes ? "sent again by the kernel" : "kept in a journal");
+		puts(yes ? "in a journal, and with the kernel (RESEND)" : "in a journal");
 		break;
 	case FLAG:
 	case PLAIN:

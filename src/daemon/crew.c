@@ -26,6 +26,9 @@
 /* A process is dead within this after SIGKILL, or not before something lets it go (a freezer). */
 #define KILL_MS 500
 
+/* Requests a second are counted over so long. */
+#define RATE_MS 5000u
+
 /* Frozen ones, say; more are left to the system. */
 #define MAX_LEAVING 4
 
@@ -50,6 +53,7 @@ struct crew {
 	uint64_t moved_ms[SHARED_N_PULSES];
 	uint64_t queued_since_ms; /* requests have waited and none was taken; 0: no */
 	uint64_t total, looked_ms;
+	uint64_t rated_total, rated_ms, rate; /* requests a second, and since when it is counted */
 };
 
 struct crew *crew_new(int executable, char **argv, const struct handed *handed,
@@ -282,6 +286,17 @@ static bool hangs(struct crew *c)
 	return hung || (c->queued_since_ms && now - c->queued_since_ms > HANG_MS);
 }
 
+static void count_rate(struct crew *c, uint64_t now)
+{
+	uint64_t requests = crew_requests(c), ms = now - c->rated_ms;
+
+	if (ms < RATE_MS)
+		return;
+	c->rate = (requests - c->rated_total) * 1000 / ms;
+	c->rated_total = requests;
+	c->rated_ms = now;
+}
+
 static void look_for_hang(struct crew *c)
 {
 	uint64_t now = sys_coarse_ms(), last = c->looked_ms;
@@ -291,6 +306,7 @@ static void look_for_hang(struct crew *c)
 	if (now - last < LOOK_MS || !pid)
 		return;
 	c->looked_ms = now;
+	count_rate(c, now);
 	if (now - last > 3 * LOOK_MS)
 		forget_looks(c, now);
 	if (!hangs(c))
@@ -357,6 +373,20 @@ const struct child *crew_serving(const struct crew *c)
 const struct child *crew_standby(const struct crew *c)
 {
 	return c->standby.pid ? &c->standby : NULL;
+}
+
+uint64_t crew_requests(const struct crew *c)
+{
+	uint64_t beats = 0;
+
+	for (size_t i = 0; i < SHARED_N_PULSES; i++)
+		beats += atomic_load(&c->header->pulses[i].beats);
+	return beats / 2;
+}
+
+uint64_t crew_requests_per_second(const struct crew *c)
+{
+	return c->rate;
 }
 
 void crew_dismiss_others(struct crew *c)

@@ -38,18 +38,19 @@ static void start_holder(struct estate *e)
 		log_warning("%s", error->message);
 }
 
-void estate_keep(struct estate *e, const struct handover *pair, bool heir)
+unsigned estate_keep(struct estate *e, const struct handover *pair, unsigned stored, bool held)
 {
 	e->pair = *pair;
-	e->stored = store_put(pair->fuse, pair->state);
-	if (e->holder_seconds > 0 && heir)
+	e->stored = stored == 2 ? stored : store_put(pair->fuse, pair->state);
+	if (held && e->holder_seconds > 0)
 		e->attending = holder_attend(e->mountpoint);
 	if (e->attending >= 0)
-		return;
-	/* What another instance's holder has, if there is one, may be older than what we have. */
+		return e->stored;
+	/* One that holds what is over. */
 	(void)holder_quit(e->mountpoint);
 	if (e->holder_seconds > 0)
 		start_holder(e);
+	return e->stored;
 }
 
 int estate_fd(const struct estate *e)
@@ -72,7 +73,7 @@ bool estate_has_heir(const struct estate *e, const struct host *host, int signal
 	/* SIGINT is somebody's who means it; SIGTERM is how services and pods are restarted, too. */
 	if (signal != SIGTERM)
 		return false;
-	return e->attending >= 0 || (e->stored > 0 && store_is_stopping(host) != STORE_STOP);
+	return e->attending >= 0 || (e->stored > 0 && store_has_heir(host));
 }
 
 void estate_leave(struct estate *e)

@@ -94,7 +94,7 @@ static void leave_mounts(const struct host *host)
 
 	if (init < 0 || setns(init, CLONE_NEWNS) < 0)
 		log_info("the holder stays in this mount namespace: %s",
-			    g_strerror(init < 0 ? -init : errno));
+			 g_strerror(init < 0 ? -init : errno));
 	if (chdir("/") < 0)
 		log_debug("the holder stays in its directory: %s", g_strerror(errno));
 }

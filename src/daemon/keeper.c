@@ -10,13 +10,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/control.h"
 #include "daemon/crew.h"
 #include "daemon/estate.h"
-#include "daemon/handshake.h"
-#include "daemon/mount.h"
 #include "daemon/notify.h"
 #include "daemon/repair.h"
-#include "daemon/shared.h"
+#include "daemon/report.h"
+#include "daemon/seat.h"
 #include "host/host.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -28,13 +28,12 @@
 struct keeper {
 	const struct config *config;
 	char **argv;
-	struct mountpoint mountpoint;
-	int fuse, signals;
-	bool has_pidfile, served;
-	struct shared shared;
+	struct seat seat;
+	int signals, control; /* control: the operator's socket */
+	bool has_pidfile;
 	sigset_t inherited; /* signal mask */
 	int ended_by;       /* signal; 0: none */
-	pid_t repair; /* the process that looks for what a dead instance left in containers */
+	pid_t repair;       /* the process that looks for what a dead instance left in containers */
 	struct crew *crew;
 	struct estate estate;
 };
@@ -63,17 +62,10 @@ static bool write_pidfile(struct keeper *k, GError **error)
 	return true;
 }
 
-static struct handed handed(const struct keeper *k)
-{
-	return (struct handed){
-		.fuse = k->fuse, .shared = k->shared.fd, .lock = k->mountpoint.lock, .control = -1
-	};
-}
-
 /* SIGHUP: the binary that lies on disk now takes over, if it can. */
 static void upgrade(struct keeper *k)
 {
-	const char *path = k->shared.header->record.executable;
+	const char *path = k->seat.shared.header->record.executable;
 	int fd = open(path, O_PATH | O_CLOEXEC);
 
 	if (fd < 0)
@@ -86,14 +78,14 @@ static void upgrade(struct keeper *k)
 static void become_upgraded(struct keeper *k)
 {
 	const struct child *serving = crew_serving(k->crew);
-	struct handed h = handed(k);
+	struct handed h = seat_handed(&k->seat);
 
 	crew_dismiss_others(k->crew);
 	if (serving) {
 		h.control = serving->control;
 		h.worker = serving->pid;
 	}
-	log_info("upgraded to %s", k->shared.header->record.executable);
+	log_info("upgraded to %s", k->seat.shared.header->record.executable);
 	child_exec(crew_executable(k->crew), k->argv, "--keeper", &h);
 	log_error("cannot go on as the new binary: %s: the former one keeps the mount",
 		  g_strerror(errno));
@@ -113,6 +105,14 @@ static enum wish take_signal(struct keeper *k)
 	return WISH_STOP;
 }
 
+static void answer_operator(const struct keeper *k)
+{
+	struct status status;
+
+	report_fill(k->config, k->seat.shared.header, k->crew, &k->estate, &status);
+	control_serve(k->control, &status);
+}
+
 /* Waits for something to do, and does it. Returns WISH_STOP: asked to; *@ret_news otherwise. */
 static enum wish turn(struct keeper *k, enum crew_news *ret_news)
 {
@@ -120,19 +120,22 @@ static enum wish turn(struct keeper *k, enum crew_news *ret_news)
 	struct pollfd p[] = {
 		{ .fd = k->signals, .events = POLLIN },
 		{ .fd = estate_fd(&k->estate), .events = POLLIN },
-		[2 + CREW_N_FDS - 1] = { 0 },
+		{ .fd = k->control, .events = POLLIN },
+		[3 + CREW_N_FDS - 1] = { 0 },
 	};
 	int timeout = crew_fds(k->crew, fds);
 	enum wish wish = WISH_NONE;
 
 	for (size_t i = 0; i < CREW_N_FDS; i++)
-		p[i + 2] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+		p[i + 3] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
 	if (poll(p, G_N_ELEMENTS(p), timeout) < 0 && errno != EINTR)
 		g_error("poll: %s", g_strerror(errno));
 	if (p[0].revents)
 		wish = take_signal(k);
 	if (wish == WISH_UPGRADE)
 		upgrade(k);
+	if (p[2].revents)
+		answer_operator(k);
 	*ret_news = wish == WISH_STOP ? CREW_SAME : crew_run(k->crew);
 	return wish;
 }
@@ -190,119 +193,17 @@ static bool take_signals(struct keeper *k, GError **error)
 	return k->signals >= 0 || fail(error, errno, "cannot receive signals");
 }
 
-/* The memory that outlives workers, and us. */
-static bool set_up_memory(struct keeper *k, const struct host *host, GError **error)
-{
-	struct keeper_record *record;
-	unsigned n_cpus;
-	int r = host_possible_cpus(host, &n_cpus);
-
-	if (r < 0)
-		return fail(error, -r, "cannot tell how many cpus this host has");
-	r = shared_create(n_cpus, &k->shared);
-	if (r < 0)
-		return fail(error, -r, "cannot make the memory that outlives a worker");
-	record = &k->shared.header->record;
-	record->keeper = getpid();
-	record->mounted_ms = sys_boottime_ns() / 1000000;
-	r = host_self_exe_path(host, record->executable, sizeof(record->executable));
-	return r == 0 || fail(error, -r, "cannot tell where our own executable lies");
-}
-
 static bool set_up_crew(struct keeper *k, const struct host *host, GError **error)
 {
 	int executable = host_open_self_exe(host);
-	struct handed h = handed(k);
+	struct handed h = seat_handed(&k->seat);
 
 	if (executable < 0)
 		return fail(error, -executable, "cannot open our own executable");
-	k->crew = crew_new(executable, k->argv, &h, &k->inherited, k->shared.header);
+	k->crew = crew_new(executable, k->argv, &h, &k->inherited, k->seat.shared.header);
+	if (k->config->handed.worker)
+		(void)crew_adopt(k->crew, &k->config->handed);
 	return true;
-}
-
-static bool set_up_mount(struct keeper *k, const struct host *host, GError **error)
-{
-	const struct config *c = k->config;
-
-	return set_up_memory(k, host, error) &&
-	       mount_prepare(host, c->mountpoint, c->nonempty, &k->mountpoint, error) &&
-	       write_pidfile(k, error) && take_signals(k, error) &&
-	       mount_fuse(c->mountpoint, c->mount_options, &k->fuse, error) &&
-	       handshake_answer(k->fuse, k->shared.header, error) && set_up_crew(k, host, error);
-}
-
-/* In place of a keeper that died, or of a former binary: all is there. */
-static bool take_over(struct keeper *k, const struct host *host, GError **error)
-{
-	const struct handed *h = &k->config->handed;
-	int r;
-
-	k->fuse = h->fuse;
-	k->mountpoint.lock = h->lock;
-	k->served = true;
-	for (size_t i = 0; i < 4; i++)
-		(void)fcntl((const int[]){ h->fuse, h->shared, h->lock, h->control }[i], F_SETFD,
-			    FD_CLOEXEC);
-	r = shared_resume(h->shared, &k->shared);
-	if (r < 0)
-		return fail(error, -r, "cannot take over from a former version");
-	if (atomic_exchange(&k->shared.header->record.keeper, getpid()) != getpid())
-		k->shared.header->record.keepers++;
-	if (!write_pidfile(k, error) || !take_signals(k, error) || !set_up_crew(k, host, error))
-		return false;
-	if (h->worker)
-		(void)crew_adopt(k->crew, h);
-	return true;
-}
-
-/* On with the mount of an earlier instance, whose descriptors somebody kept. */
-static bool inherit(struct keeper *k, const struct host *host, struct handover *pair,
-		    GError **error)
-{
-	const char *mountpoint = k->config->mountpoint;
-	unsigned n_cpus;
-	int r = host_possible_cpus(host, &n_cpus);
-
-	if (!mount_resume(host, mountpoint, &k->mountpoint, error))
-		return false;
-	if (r == 0)
-		r = shared_resume(pair->state, &k->shared);
-	if (r == 0)
-		pair->state = -1;
-	else if (r == -EPROTO) /* of another version */
-		r = shared_replace(pair->state, n_cpus, &k->shared);
-	if (r == 0)
-		r = host_self_exe_path(host, k->shared.header->record.executable,
-				       sizeof(k->shared.header->record.executable));
-	if (r < 0)
-		return fail(error, -r, "cannot go on with the mount of an earlier instance");
-	k->fuse = fd_steal(&pair->fuse);
-	k->served = true;
-	k->shared.header->record.keeper = getpid();
-	k->shared.header->record.worker = 0;
-	return write_pidfile(k, error) && take_signals(k, error) && set_up_crew(k, host, error);
-}
-
-static bool inherit_or_mount(struct keeper *k, const struct host *host, GError **error)
-{
-	AUTO_HANDOVER struct handover pair = estate_find(k->config->mountpoint);
-	g_autoptr(GError) why = NULL;
-
-	if (pair.fuse < 0)
-		return set_up_mount(k, host, error);
-	if (inherit(k, host, &pair, &why))
-		return true;
-	if (g_error_matches(why, G_FILE_ERROR, G_FILE_ERROR_EXIST)) { /* it is in use */
-		g_propagate_error(error, g_steal_pointer(&why));
-		return false;
-	}
-	log_warning("%s: mounting anew", why->message);
-	k->served = false;
-	estate_refuse(k->config->mountpoint);
-	fd_close(&k->fuse);
-	shared_clear(&k->shared);
-	mount_give_up(k->config->mountpoint, &k->mountpoint, true);
-	return set_up_mount(k, host, error);
 }
 
 static void warn_of_host(const struct host *host)
@@ -320,19 +221,21 @@ static void warn_of_host(const struct host *host)
 
 static bool set_up(struct keeper *k, GError **error)
 {
+	const struct config *c = k->config;
 	struct host *host;
 	int r = host_open("/", &host);
 	bool ok;
 
 	if (r < 0)
 		return fail(error, -r, "cannot open the host's proc and sys");
-	if (k->config->role == ROLE_FIRST)
+	if (c->role == ROLE_FIRST)
 		warn_of_host(host);
-	ok = k->config->role == ROLE_KEEPER ? take_over(k, host, error)
-					    : inherit_or_mount(k, host, error);
+	ok = seat_take(&k->seat, c, host, error) && write_pidfile(k, error) &&
+	     take_signals(k, error) && seat_mount(&k->seat, c, error) &&
+	     set_up_crew(k, host, error);
 	host_free(host);
 	/* One that takes over has readers already, and tries for as long as it takes. */
-	return ok && (k->served || start_serving(k, error));
+	return ok && (k->seat.served || start_serving(k, error));
 }
 
 static void tear_down(struct keeper *k)
@@ -340,7 +243,7 @@ static void tear_down(struct keeper *k)
 	struct host *host;
 	bool stays = false;
 
-	if (k->fuse >= 0 && host_open("/", &host) == 0) {
+	if (k->seat.fuse >= 0 && host_open("/", &host) == 0) {
 		stays = k->ended_by && estate_has_heir(&k->estate, host, k->ended_by);
 		if (!stays)
 			mount_detach(host, k->config->mountpoint);
@@ -351,33 +254,39 @@ static void tear_down(struct keeper *k)
 		estate_leave(&k->estate);
 	else
 		estate_end(&k->estate);
+	if (k->control >= 0)
+		control_close(k->config->mountpoint, &k->control);
 	if (k->has_pidfile)
 		(void)unlink(k->config->pidfile);
-	fd_close(&k->fuse);
 	fd_close(&k->signals);
-	shared_clear(&k->shared);
-	mount_give_up(k->config->mountpoint, &k->mountpoint, k->served);
+	seat_clear(&k->seat, k->config->mountpoint);
 }
 
-static void go_on(struct keeper *k)
+/* A worker serves, or will: what else a mount needs. */
+static void settle(struct keeper *k)
 {
-	const struct handover pair = { .fuse = k->fuse, .state = k->shared.fd };
+	const struct handover pair = { .fuse = k->seat.fuse, .state = k->seat.shared.fd };
+	struct keeper_record *record = &k->seat.shared.header->record;
+	const char *mountpoint = k->config->mountpoint;
 
-	log_info("serving at %s", k->config->mountpoint);
-	notify("READY=1");
+	k->seat.served = true;
+	record->stored = estate_keep(&k->estate, &pair, record->stored, k->seat.inherited);
+	k->control = control_listen(mountpoint);
+	if (k->control < 0)
+		log_warning("no socket for lxcfs-clonectl: %s", g_strerror(-k->control));
 	if (k->config->role == ROLE_FIRST)
-		k->repair = repair_start(k->config->mountpoint);
-	estate_keep(&k->estate, &pair, k->config->role == ROLE_KEEPER);
+		k->repair = repair_start(mountpoint);
+	log_info("serving at %s", mountpoint);
+	notify("READY=1");
 }
 
 bool keeper_run(const struct config *config, char **argv, GError **error)
 {
 	struct keeper k = { .config = config,
 			    .argv = argv,
-			    .mountpoint = { .lock = -1 },
-			    .fuse = -1,
+			    .seat = SEAT_NONE,
 			    .signals = -1,
-			    .shared = { .fd = -1 },
+			    .control = -1,
 			    .estate = ESTATE_NONE };
 	bool ok;
 
@@ -387,9 +296,8 @@ bool keeper_run(const struct config *config, char **argv, GError **error)
 	ok = set_up(&k, error);
 	if (!ok && config->role == ROLE_KEEPER) /* the mount is its worker's still */
 		return false;
-	k.served = k.served || ok;
 	if (ok) {
-		go_on(&k);
+		settle(&k);
 		ok = watch(&k);
 		notify("STOPPING=1");
 		if (!ok)

@@ -37,12 +37,13 @@ ssize_t status_render(const struct status *s, char *buf, size_t size)
 	line_u64(&t, "keeper_pid", (uint64_t)s->keeper);
 	line_u64(&t, "worker_pid", (uint64_t)s->worker);
 	line_u64(&t, "standby_pid", (uint64_t)s->standby);
-	line_u64(&t, "holder_pid", (uint64_t)s->holder);
 	line_u64(&t, "restarts", s->restarts);
+	line_u64(&t, "keepers", s->keepers);
 	line_u64(&t, "upgrades", s->upgrades);
 	line_bool(&t, "resend", s->resend);
 	line_bool(&t, "beneath", s->beneath);
 	line_u64(&t, "stored_fds", s->stored_fds);
+	line_bool(&t, "holder", s->holder);
 	line_u64(&t, "containers", s->containers);
 	line_u64(&t, "requests", s->requests);
 	line_u64(&t, "requests_per_second", s->requests_per_second);

@@ -185,23 +185,36 @@ enum store_fate store_jobs_parse(const char *jobs, const char *unit)
 	return STORE_NO_JOB;
 }
 
-enum store_fate store_is_stopping(const struct host *host)
+/* What systemd took of that which was sent: nothing where FileDescriptorStoreMax= is not set. */
+static bool keeps_both(const char *unit)
+{
+	const char *const ask[] = { "systemctl", "show", "--value", "-p", "NFileDescriptorStore",
+				    "--",        unit,   NULL };
+	char text[64];
+	uint64_t n;
+
+	return spawn_read(ask, ASK_TIMEOUT_MS, text, sizeof(text)) > 0 && num_parse(text, &n) &&
+	       n >= 2;
+}
+
+static bool is_stopped_for_good(const char *unit)
 {
 	static const char *const ask[] = { "systemctl",  "list-jobs", "--no-legend",
 					   "--no-pager", "--full",    NULL };
 	g_autofree char *text = g_malloc(TEXT_SIZE);
-	g_autofree char *unit = NULL;
-	ssize_t n;
+	ssize_t n = spawn_read(ask, ASK_TIMEOUT_MS, text, TEXT_SIZE);
 
-	if (!getenv("NOTIFY_SOCKET") || host_read_self(host, "cgroup", text, TEXT_SIZE) < 0)
-		return STORE_UNKNOWN;
-	unit = store_unit_parse(text);
-	if (!unit)
-		return STORE_UNKNOWN;
-	n = spawn_read(ask, ASK_TIMEOUT_MS, text, TEXT_SIZE);
-	if (n < 0) {
+	if (n < 0)
 		log_warning("cannot ask systemctl why we are to end: %s", g_strerror((int)-n));
-		return STORE_UNKNOWN;
-	}
-	return store_jobs_parse(text, unit);
+	return n < 0 || store_jobs_parse(text, unit) == STORE_STOP;
+}
+
+bool store_has_heir(const struct host *host)
+{
+	g_autofree char *text = g_malloc(TEXT_SIZE);
+	g_autofree char *unit = NULL;
+
+	if (getenv("NOTIFY_SOCKET") && host_read_self(host, "cgroup", text, TEXT_SIZE) >= 0)
+		unit = store_unit_parse(text);
+	return unit && keeps_both(unit) && !is_stopped_for_good(unit);
 }

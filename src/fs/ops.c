@@ -186,8 +186,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		read_without_snapshot(req, ino, size, off);
 		return;
 	}
-	/* Asked again after a crash, the first read must not give later ones another text. */
-	if (!s->whole || (off == 0 && !(current_again && s->made_by == current_unique))) {
+	if (snapshot_is_due(s, (uint64_t)off, current_unique, current_again)) {
 		size_t len;
 
 		s->whole = false;

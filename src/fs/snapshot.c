@@ -198,3 +198,8 @@ size_t snapshots_text_size(const struct snapshots *all)
 {
 	return all->text_size;
 }
+
+bool snapshot_is_due(const struct snapshot *s, uint64_t offset, uint64_t unique, bool again)
+{
+	return !s->whole || (offset == 0 && !(again && s->made_by >= unique));
+}

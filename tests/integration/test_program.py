@@ -324,9 +324,8 @@ def test_mount_options(lab):
         ok(option in options, f'no {option} in {options}')
 
 
-@needs(tools='systemd-analyze')
-def test_service_file(lab):
-    """The unit file is what systemd-analyze has nothing to say about."""
+def test_service_file(_lab):
+    """The unit starts before what starts containers. (Lint has systemd-analyze look at it.)"""
     unit = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../lxcfs-clone.service')
     text = host.read(unit)
     for line in ('Type=notify', 'Restart=always'):
@@ -334,10 +333,3 @@ def test_service_file(lab):
     before = ' '.join(re.findall(r'^Before=(.*)$', text, re.M))
     for service in ('docker', 'containerd', 'podman', 'kubelet', 'lxc'):
         ok(f'{service}.service' in before, f'not before {service}')
-    copy = f'{lab.folder}/lxcfs-clone.service'
-    host.write_new(
-        copy, re.sub(r'^(Exec\w+=)\S*lxcfs-clone', rf'\1{lab.run.binary}', text, flags=re.M)
-    )
-    os.chmod(copy, 0o644)
-    status, out, err = lab.execute('systemd-analyze', 'verify', '--man=no', copy)
-    equal((status, out + err), (0, ''), 'status and complaints')

@@ -12,9 +12,13 @@ from lab.check import between, equal, eventually, needs, ok
 FILES = ('meminfo', 'cpuinfo', 'stat', 'uptime', 'loadavg', 'diskstats', 'swaps')
 
 
-def test_keeper_and_one_worker(lab):
-    """The daemon is two processes: the keeper and its child."""
-    equal(len(lab.daemon.children()), 1, 'children of the keeper')
+def test_keeper_and_two_workers(lab):
+    """The daemon is three processes: the keeper, the one that serves, one that stands by."""
+    worker = lab.daemon.worker()
+    eventually(lambda: len(lab.daemon.children()) == 2, 'two workers')
+    names = sorted(lab.daemon.processes()[pid][1] for pid in lab.daemon.children())
+    equal(names, ['lxcfs-standby', 'lxcfs-worker'], 'their names')
+    equal(lab.daemon.worker(), worker, 'the one that serves')
 
 
 def test_reads_go_on_after_a_dead_worker(lab):

@@ -210,10 +210,11 @@ static void test_every_value_of_the_status(void **state)
 		.keeper = 1,
 		.worker = 2,
 		.standby = 3,
-		.holder = 4,
+		.holder = true,
 		.uptime_ms = 5,
 		.restarts = 6,
 		.upgrades = 7,
+		.keepers = 4,
 		.recent = { { .reason = "killed by signal 9", .age_ms = 8 },
 			    { .reason = "status 1", .age_ms = 9 } },
 		.n_recent = 2,
@@ -235,12 +236,13 @@ static void test_every_value_of_the_status(void **state)
 				 "keeper_pid 1\n"
 				 "worker_pid 2\n"
 				 "standby_pid 3\n"
-				 "holder_pid 4\n"
 				 "restarts 6\n"
+				 "keepers 4\n"
 				 "upgrades 7\n"
 				 "resend yes\n"
 				 "beneath no\n"
 				 "stored_fds 10\n"
+				 "holder yes\n"
 				 "containers 11\n"
 				 "requests 12\n"
 				 "requests_per_second 13\n"

@@ -280,6 +280,21 @@ static void test_more_readers_than_slots(void **state)
 	shelf_end(&s);
 }
 
+static void test_read_that_is_done_again_changes_no_later_text(void **state)
+{
+	const struct snapshot made = { .whole = true, .made_by = 40 };
+	const struct snapshot broken = { .whole = false, .made_by = 40 };
+
+	(void)state;
+	assert_true(snapshot_is_due(&made, 0, 42, false)); /* rewound */
+	assert_true(snapshot_is_due(&made, 0, 42, true));  /* … and not answered */
+	assert_false(snapshot_is_due(&made, 0, 40, true)); /* it may have been answered */
+	assert_false(snapshot_is_due(&made, 0, 38, true)); /* it was: its reader went on since */
+	assert_false(snapshot_is_due(&made, 256, 44, false));
+	assert_true(snapshot_is_due(&broken, 256, 44, false));
+	assert_true(snapshot_is_due(&broken, 0, 38, true));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +307,7 @@ int main(void)
 		cmocka_unit_test(test_handles_that_were_never_given),
 		cmocka_unit_test(test_texts_do_not_overlap),
 		cmocka_unit_test(test_more_readers_than_slots),
+		cmocka_unit_test(test_read_that_is_done_again_changes_no_later_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

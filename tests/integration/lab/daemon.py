@@ -190,8 +190,11 @@ class Daemon:
         return sum(len(os.listdir(f'/proc/{pid}/fd')) for pid in self.processes())
 
     def repairers(self):
-        """Those that look for what a dead instance left in containers."""
-        return [pid for pid, (_up, name, _args) in self.processes().items() if name == 'lxcfs-repair']
+        """Forks of the keeper: they look for what a dead instance left in containers."""
+        there = self.processes()
+        return [
+            pid for pid, (up, _, line) in there.items() if up in there and not _is_worker(line)
+        ]
 
     def stop(self, number=signal.SIGTERM):
         """Ask it to end; its exit status (of the first keeper: later ones have other parents)."""

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* What is known here and there, put together for who asks. */
+#include "daemon/config.h"
+#include "daemon/crew.h"
+#include "daemon/estate.h"
+#include "daemon/status.h"
+
+/* @ret borrows from @config. */
+void report_fill(const struct config *config, const struct shared_header *header,
+		 const struct crew *crew, const struct estate *estate, struct status *ret);
