@@ -12,8 +12,6 @@ struct host;
 struct view_of {
 	pid_t pid;               /* the first process found with it */
 	int ns;                  /* its mount namespace */
-	int root;                /* its root directory, O_PATH */
-	bool own_ns;             /* the mount namespace is ours */
 	const GPtrArray *bounds; /* what it has of ours: struct bound, at least one */
 };
 
@@ -23,13 +21,18 @@ struct scan_counts {
 	bool incomplete;     /* the time was up */
 };
 
-/* All is borrowed for the call. */
-typedef void scan_fn(const struct view_of *view, void *arg);
+/*
+ * All is borrowed for the call. Returns whether the pair is done with; else the next process that
+ * has the same gets its turn, a few times. A root is known by its path alone, and there may be two
+ * of one path, one mounted over the other.
+ */
+typedef bool scan_fn(const struct view_of *view, void *arg);
 
 /*
  * Calls @fn for each pair that has mounts of @ours, until @deadline_ms (sys_coarse_ms()). The table
  * is read just before: what an earlier call changed in a namespace that shares its mounts shows.
- * Only tables and links of procfs are read, so that no file system can make it wait. Processes that
+ * Only tables and links of procfs are read: no file system can make it wait, not by its
+ * being the root of a process either. Processes that
  * end meanwhile are passed over. Returns 0, or what reading the list of processes says.
  */
 int scan_processes(const struct host *host, const struct ours *ours, uint64_t deadline_ms,

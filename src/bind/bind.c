@@ -39,16 +39,22 @@ static void on_event(const struct bind_event *event, void *arg)
 		run->fn(event, run->arg);
 }
 
-static void on_view(const struct view_of *view, void *arg)
+static unsigned left_alone(const struct bind_report *r)
+{
+	return r->counts[BIND_GONE] + r->counts[BIND_COVERED];
+}
+
+static bool on_view(const struct view_of *view, void *arg)
 {
 	struct run *run = arg;
 	const struct visit visit = {
 		.host = run->host, .live = run->live, .view = view, .dry_run = run->dry_run
 	};
+	unsigned left = left_alone(run->report);
 	int r;
 
 	if (!run->wants(&visit))
-		return;
+		return true;
 	r = envoys_send(run->envoys, view->pid, run->work, &visit);
 	if (r < 0) {
 		const struct bind_event event = {
@@ -57,6 +63,8 @@ static void on_view(const struct view_of *view, void *arg)
 
 		on_event(&event, run);
 	}
+	/* What one process of the container cannot reach another one may, see scan.h. */
+	return left_alone(run->report) == left;
 }
 
 static bool do_run(struct run *run, GError **error)

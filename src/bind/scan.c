@@ -15,6 +15,8 @@
 #include "util/num.h"
 #include "util/sys.h"
 
+#define MOST_TRIES 8u
+
 struct scan {
 	const struct host *host;
 	const struct ours *ours;
@@ -22,8 +24,7 @@ struct scan {
 	scan_fn *fn;
 	void *arg;
 	struct scan_counts *counts;
-	GHashTable *seen; /* of owned texts that name a pair */
-	char own_ns[64];  /* "mnt:[4026531841]" */
+	GHashTable *tries; /* by owned texts that name a pair; MOST_TRIES: done with it */
 };
 
 static int open_at(const struct scan *s, pid_t pid, const char *name, int flags)
@@ -46,35 +47,32 @@ static int read_link(const struct scan *s, const char *path, char *buf, size_t s
 	return 0;
 }
 
-/*
- * Names the pair. A root is known by its path in its namespace and by mount and inode (fdinfo);
- * fstat() would ask the file system, which may be a dead one.
- */
-static int name_pair(const struct scan *s, pid_t pid, const char *ns, int root, char **ret)
+/* An owned name of the pair. Opening the root would ask its file system, which may hang. */
+static int name_pair(const struct scan *s, pid_t pid, char **ret)
 {
-	char path[48], info[1024];
-	g_autofree char *link = g_malloc(PATH_MAX + 1);
-	ssize_t n;
+	g_autofree char *root = g_malloc(PATH_MAX + 1);
+	char path[48], ns[64];
 	int r;
 
+	(void)snprintf(path, sizeof(path), "%d/ns/mnt", pid);
+	r = read_link(s, path, ns, sizeof(ns));
+	if (r < 0)
+		return r;
 	(void)snprintf(path, sizeof(path), "%d/root", pid);
-	r = read_link(s, path, link, PATH_MAX + 1);
+	r = read_link(s, path, root, PATH_MAX + 1);
 	if (r == -ENAMETOOLONG)
-		link[0] = '\0';
+		root[0] = '\0';
 	else if (r < 0)
 		return r;
-	(void)snprintf(path, sizeof(path), "self/fdinfo/%d", root);
-	n = fd_read_at(host_proc_dir(s->host), path, info, sizeof(info));
-	if (n < 0)
-		return (int)n;
-	*ret = g_strjoin("\n", ns, info, link, NULL);
+	*ret = g_strjoin("\n", ns, root, NULL);
 	return 0;
 }
 
-/* Tells of what the process sees, if it has anything of ours. */
-static int look_at_table(struct scan *s, struct view_of *v)
+/* Tells of what the process sees, if it has anything of ours. Returns 1 when that is settled. */
+static int look_at_table(struct scan *s, pid_t pid)
 {
-	AUTO_FD int table = open_at(s, v->pid, "mountinfo", O_RDONLY);
+	struct view_of v = { .pid = pid, .ns = -1 };
+	AUTO_FD int table = open_at(s, pid, "mountinfo", O_RDONLY);
 	AUTO_FD int ns = -1;
 	g_autoptr(GPtrArray) bounds = NULL;
 	int r;
@@ -82,47 +80,37 @@ static int look_at_table(struct scan *s, struct view_of *v)
 	if (table < 0)
 		return table;
 	r = table_ours(table, s->ours, s->deadline_ms, &bounds);
-	if (r < 0 || bounds->len == 0)
+	if (r < 0)
 		return r;
-	ns = open_at(s, v->pid, "ns/mnt", O_RDONLY);
+	if (bounds->len == 0)
+		return 1;
+	ns = open_at(s, pid, "ns/mnt", O_RDONLY);
 	if (ns < 0)
 		return ns;
-	v->ns = ns;
-	v->bounds = bounds;
-	s->fn(v, s->arg);
-	return 0;
+	v.ns = ns;
+	v.bounds = bounds;
+	return s->fn(&v, s->arg) ? 1 : 0;
 }
 
 /* 0 also when the pair is known, or has nothing of ours. */
 static int look_at(struct scan *s, pid_t pid)
 {
-	struct view_of v = { .pid = pid, .ns = -1, .root = -1 };
-	AUTO_FD int root = -1;
-	char *name = NULL;
-	char path[48], ns_name[64];
-	int r;
+	g_autofree char *name = NULL;
+	unsigned tries;
+	int r = name_pair(s, pid, &name);
 
-	(void)snprintf(path, sizeof(path), "%d/ns/mnt", pid);
-	r = read_link(s, path, ns_name, sizeof(ns_name));
 	if (r < 0)
 		return r;
-	root = open_at(s, pid, "root", O_PATH | O_DIRECTORY);
-	if (root < 0)
-		return root;
-	r = name_pair(s, pid, ns_name, root, &name);
-	if (r < 0)
-		return r;
-	if (!g_hash_table_add(s->seen, name)) /* which frees it then */
+	tries = GPOINTER_TO_UINT(g_hash_table_lookup(s->tries, name));
+	if (tries == MOST_TRIES)
 		return 0;
-	v.root = root;
-	v.own_ns = strcmp(ns_name, s->own_ns) == 0;
-	r = look_at_table(s, &v);
-	/* It ended meanwhile: another process may still have the same. */
-	if (r < 0)
-		g_hash_table_remove(s->seen, name);
-	else
+	if (tries == 0)
 		s->counts->looked_at++;
-	return r;
+	r = look_at_table(s, pid);
+	/* It may have ended meanwhile: another process may still have the same. */
+	g_hash_table_replace(s->tries, g_steal_pointer(&name),
+			     GUINT_TO_POINTER(r > 0 ? MOST_TRIES : tries + 1));
+	return r < 0 ? r : 0;
 }
 
 static void walk(struct scan *s, DIR *dir)
@@ -156,20 +144,17 @@ int scan_processes(const struct host *host, const struct ours *ours, uint64_t de
 			  .counts = ret };
 	int fd = openat(host_proc_dir(host), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	int r;
 
 	if (!dir) {
-		r = -errno;
+		int r = -errno;
+
 		fd_close(&fd);
 		return r;
 	}
 	*ret = (struct scan_counts){ 0 };
-	r = read_link(&s, "self/ns/mnt", s.own_ns, sizeof(s.own_ns));
-	if (r == 0) {
-		s.seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-		walk(&s, dir);
-		g_hash_table_unref(s.seen);
-	}
+	s.tries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	walk(&s, dir);
+	g_hash_table_unref(s.tries);
 	closedir(dir);
-	return r;
+	return 0;
 }

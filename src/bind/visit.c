@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -26,9 +27,14 @@ struct guest {
 };
 
 /* The paths of mountinfo are right from here on, and no file of the host's can be reached. */
-static int enter(const struct view_of *view)
+static int enter(const struct visit *v)
 {
-	if (setns(view->ns, CLONE_NEWNS) < 0 || fchdir(view->root) < 0 || chroot(".") < 0)
+	AUTO_FD int root = -1;
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "%d/root", v->view->pid);
+	root = openat(host_proc_dir(v->host), path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0 || setns(v->view->ns, CLONE_NEWNS) < 0 || fchdir(root) < 0 || chroot(".") < 0)
 		return -errno;
 	return 0;
 }
@@ -37,6 +43,11 @@ static int enter(const struct view_of *view)
 static void let_go(const struct visit *v)
 {
 	close(v->live->lock);
+}
+
+static bool is_gone(int r)
+{
+	return r == -ENOENT || r == -ENOTDIR || r == -ESRCH;
 }
 
 static int read_table(const struct visit *v, GPtrArray **ret)
@@ -50,12 +61,12 @@ static int read_table(const struct visit *v, GPtrArray **ret)
 static GPtrArray *arrive(const struct guest *g)
 {
 	GPtrArray *bounds = NULL;
-	int r = enter(g->visit->view);
+	int r = enter(g->visit);
 
 	if (r == 0)
 		r = read_table(g->visit, &bounds);
 	if (r < 0)
-		envoys_say(g->voice, "/", BIND_FAILED, -r);
+		envoys_say(g->voice, "/", is_gone(r) ? BIND_GONE : BIND_FAILED, -r);
 	return bounds;
 }
 
@@ -86,7 +97,7 @@ static void say_error(const struct guest *g, const struct bound *b, int r)
 {
 	if (r == -ESTALE)
 		say(g, b, BIND_COVERED);
-	else if (r == -ENOENT || r == -ENOTDIR || r == -ESRCH)
+	else if (is_gone(r))
 		say(g, b, BIND_GONE);
 	else
 		envoys_say(g->voice, b->point, BIND_FAILED, -r);

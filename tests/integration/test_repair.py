@@ -21,7 +21,7 @@ from lab.bound import (
 )
 from lab.check import between, equal, eventually, holds, needs, ok
 
-MS_RDONLY, MS_REMOUNT, MS_SHARED = 1, 32, 1 << 20
+MS_RDONLY, MS_REMOUNT, MS_MOVE, MS_SHARED = 1, 32, 8192, 1 << 20
 
 
 def test_all_files_come_back(lab):
@@ -101,31 +101,37 @@ def test_user_namespace(lab):
     equal(box.call(total_kb), 256 * 1024, 'MemTotal')
 
 
-def live_in_chroot(mnt, root, ready):
-    """A root of its own in the same mount namespace, with a procfs and our file over it."""
+def live_in_chroot(mnt, root, ready, over=False):
+    """A root of its own, or one over the former, with a procfs and our file over it."""
     os.makedirs(root)
     host.mount('/', root, None, host.MS_BIND | host.MS_REC)
     host.umount(f'{root}/proc', host.MNT_DETACH)
     host.mount('proc', f'{root}/proc', 'proc')
     host.mount(f'{mnt}/proc/meminfo', f'{root}/proc/meminfo', None, host.MS_BIND)
-    os.chroot(root)
-    os.chdir('/')
+    os.chdir(root)
+    if over:
+        host.mount('.', '/', None, MS_MOVE)
+    os.chroot('.')
     host.write_new(ready)
     inside.until(f'{ready}.go')
     return outcome('/proc/meminfo') or total_kb()
 
 
 def test_chroot(lab):
-    """A process with a root of its own in the container's namespace."""
+    """Processes with a root of their own in the container's namespace, beside or over its."""
     daemon = lab.start_daemon()
     box = lab.container(memory=256 * MIB, daemon=daemon)
     ready = f'{lab.folder}/ready'
-    task = box.start(live_in_chroot, daemon.mnt, f'{lab.folder}/root', ready)
-    inside.until(ready)
+    roots = [(f'{lab.folder}/root{over}', f'{ready}{over}', over) for over in (False, True)]
+    tasks = []
+    for root in roots:
+        tasks.append(box.start(live_in_chroot, daemon.mnt, *root))
+        inside.until(root[1])
     daemon = again(lab, daemon)
     repair_is_over(daemon)
-    host.write_new(f'{ready}.go')
-    equal(task.result(), 256 * 1024, 'MemTotal in the chroot')
+    for task, (_root, flag, over) in zip(tasks, roots):
+        host.write_new(f'{flag}.go')
+        equal(task.result(), 256 * 1024, f'MemTotal in the chroot, over the former root: {over}')
     equal(box.call(total_kb), 256 * 1024, 'MemTotal beside it')
 
 
@@ -370,10 +376,6 @@ def test_processes_that_end_meanwhile(lab):
         task.result()
 
 
-def bind_over(source, target):
-    host.mount(source, target, None, host.MS_BIND)
-
-
 @needs(timeout=120)
 def test_a_container_that_hangs_is_given_up(lab):
     """One that mounted our file below a file system that never answers does not stop the rest."""
@@ -382,7 +384,7 @@ def test_a_container_that_hangs_is_given_up(lab):
     first = lab.container(daemon=daemon, binds=[])
     box = lab.container(memory=256 * MIB, daemon=daemon)
     below = f'{trap.mnt}/containers/{first.pid}/proc/uptime'
-    first.call(bind_over, f'{daemon.mnt}/proc/uptime', below)
+    first.call(host.mount, f'{daemon.mnt}/proc/uptime', below, None, host.MS_BIND)
     repair_is_over(trap)
     for pid in [trap.pid, trap.worker()]:
         os.kill(pid, 19)
