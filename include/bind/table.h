@@ -12,6 +12,12 @@
 /* Lines longer than this are passed over; a path that we could name has 4,096 bytes, escaped 4. */
 #define TABLE_LINE_MAX ((size_t)256 << 10)
 
+/*
+ * A table that has more is not read to its end: a container can make it grow as fast as it is read.
+ * The kernel allows a namespace 100,000 mounts (fs.mount-max) unless told otherwise.
+ */
+#define TABLE_LINES_MAX 300000u
+
 /* Returns whether to go on. */
 typedef bool table_fn(const struct mountinfo *m, void *arg);
 

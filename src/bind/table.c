@@ -13,6 +13,7 @@
 struct reader {
 	char *buf;
 	size_t size, len;
+	unsigned n_lines;
 	bool skip; /* in the midst of a line that is too long */
 };
 
@@ -28,11 +29,12 @@ static bool take_lines(struct reader *r, table_fn *fn, void *arg)
 		if (!r->skip && mountinfo_parse(line, &m) == 0)
 			more = fn(&m, arg);
 		r->skip = false;
+		r->n_lines++;
 		line = end + 1;
 	}
 	r->len -= (size_t)(line - r->buf);
 	memmove(r->buf, line, r->len);
-	return more;
+	return more && r->n_lines < TABLE_LINES_MAX;
 }
 
 /* Room for more of the line that fills the buffer, or none is kept of it. */

@@ -36,7 +36,7 @@ int report_end(const struct bind_report *r, const char *verb, unsigned files)
 	       r->containers == 1 ? "" : "s");
 	/* Not an error: their namespace may well have other processes, such as the host's has. */
 	if (r->unreadable)
-		printf(" (not let near %u process%s)", r->unreadable,
+		printf("; %u process%s could not be looked at", r->unreadable,
 		       r->unreadable == 1 ? "" : "es");
 	puts("");
 	if (r->incomplete)

@@ -110,6 +110,19 @@ static void test_a_hundred_thousand_lines(void **state)
 	g_string_free(text, TRUE);
 }
 
+static void test_a_table_without_end(void **state)
+{
+	GString *text = g_string_new(NULL);
+	unsigned count;
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * TABLE_LINES_MAX; i++)
+		g_string_append(text, "2 1 0:5 / /p rw - tmpfs tmpfs rw\n");
+	count = lines_of(text->str);
+	assert_true(count >= TABLE_LINES_MAX && count < TABLE_LINES_MAX + 1000);
+	g_string_free(text, TRUE);
+}
+
 static void test_what_is_kept_is_bounded(void **state)
 {
 	GString *text = g_string_new(NULL);
@@ -164,6 +177,7 @@ int main(void)
 		cmocka_unit_test(test_a_stack_from_top_to_bottom),
 		cmocka_unit_test(test_a_mount_that_is_its_own_parent),
 		cmocka_unit_test(test_a_hundred_thousand_lines),
+		cmocka_unit_test(test_a_table_without_end),
 		cmocka_unit_test(test_what_is_kept_is_bounded),
 		cmocka_unit_test(test_too_long_a_line_is_passed_over),
 		cmocka_unit_test(test_garbage_between_lines_and_half_a_line_at_the_end),

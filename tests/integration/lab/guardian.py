@@ -5,8 +5,11 @@ import os
 import select
 import signal
 import time
+import urllib.parse
 
 from lab import host
+
+RUN_FILES = '/run/lxcfs-clone'
 
 
 def start(name, folder):
@@ -107,8 +110,17 @@ def remove_folder(folder):
     os.rmdir(folder)
 
 
+def remove_run_files(folder):
+    """What instances with mount points below a folder keep until the host is booted anew."""
+    start = urllib.parse.quote(folder + '/', safe='')
+    for name in _quietly(os.listdir, RUN_FILES) or ():
+        if name.startswith(start):
+            _quietly(os.unlink, f'{RUN_FILES}/{name}')
+
+
 def sweep(name, folder):
     remove_cgroups(name)
     unmount_below(folder)
+    remove_run_files(folder)
     if os.path.isdir(folder):
         _quietly(remove_folder, folder)
