@@ -21,6 +21,8 @@ from lab.bound import (
 )
 from lab.check import between, equal, eventually, holds, needs, ok
 
+# What reading says then; the second only as long as the kernel is at it.
+DEAD = ('ENOTCONN', 'ECONNABORTED')
 MS_RDONLY, MS_REMOUNT, MS_MOVE, MS_SHARED = 1, 32, 8192, 1 << 20
 
 
@@ -30,7 +32,7 @@ def test_all_files_come_back(lab):
     box = lab.container(memory=256 * MIB, daemon=daemon)
     before = {(point, root) for point, root, _ in ours(daemon.mnt, box.pid)}
     daemon.kill_everything()
-    equal(box.call(outcome, '/proc/meminfo'), 'ENOTCONN', 'reading while all is dead')
+    ok(box.call(outcome, '/proc/meminfo') in DEAD, 'reading while all is dead')
     daemon = lab.start_daemon(mnt=daemon.mnt)
     repair_is_over(daemon)
     equal(box.call(total_kb), 256 * 1024, 'MemTotal')
@@ -157,11 +159,7 @@ def test_locked_copies_in_a_nested_user_namespace(lab):
         for _ in range(3):
             daemon = again(lab, daemon)
             repair_is_over(daemon)
-        child = next(
-            int(p)
-            for p in os.listdir('/proc')
-            if p.isdigit() and host.read(f'/proc/{p}/stat').split(' ')[3] == str(task.pid)
-        )
+        child = host.read(f'/proc/{task.pid}/task/{task.pid}/children').split()[0]
         between(len(ours(daemon.mnt, child)), files, 2 * files, 'mounts in the nested namespace')
         host.write_new(f'{ready}.go')
         equal(task.result()[:2], (0, f'MemTotal:         {256 * 1024} kB\n'), 'nested')
@@ -268,7 +266,7 @@ def test_paths_that_need_escapes(lab):
     box = lab.container(memory=256 * MIB, daemon=daemon, binds=[])
     box.call(bind_at, daemon.mnt, f'{odd}/box')
     daemon.kill_everything()
-    equal(box.call(outcome, f'{odd}/box/file'), 'ENOTCONN', 'reading while all is dead')
+    ok(box.call(outcome, f'{odd}/box/file') in DEAD, 'reading while all is dead')
     daemon = lab.start_daemon(mnt=daemon.mnt)
     repaired(box, f'{odd}/box/file')
     equal(box.call(total_kb, f'{odd}/box/file'), 256 * 1024, 'MemTotal')
