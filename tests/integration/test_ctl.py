@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """lxcfs-clonectl: repair and detach by hand, status; whose mounts are whose."""
 
+import errno
 import json
 import os
 import re
@@ -8,9 +9,9 @@ import socket
 import threading
 import urllib.parse
 
-from lab import MIB, host
+from lab import MIB, host, inside
 from lab.bound import HOW, ctl, dead_files, ours, outcome, total_kb
-from lab.check import between, equal, holds, ok
+from lab.check import between, equal, holds, ok, raises
 
 def test_dry_run_and_repair_by_hand(lab):
     """--dry-run names the dead files and changes nothing; repair puts them back and names how."""
@@ -160,3 +161,29 @@ def test_the_id_goes_with_a_failed_start_alone(lab):
     os.makedirs(f'{mnt}/something')
     ok(lab.execute(lab.run.binary, mnt)[0] != 0, 'a mount point that is not empty')
     ok(not any('full' in n for n in os.listdir('/run/lxcfs-clone')), 'files below /run')
+
+
+def forge(source, folder):
+    """A file system that calls itself ours and never answers."""
+    os.mkdir(folder)
+    fd = os.open('/dev/fuse', os.O_RDWR)
+    data = f'fd={fd},rootmode=40000,user_id=0,group_id=0,allow_other'
+    host.mount(source, folder, 'fuse.lxcfs-clone', 6, data)
+    host.write_new(f'{folder}.ready')
+    inside.sleep()
+
+
+def test_a_forged_mount(lab):
+    """What a container mounts under our name is repaired; others are for the host's root alone."""
+    daemon = lab.start_daemon()
+    box, user = lab.container(daemon=daemon), lab.container(daemon=daemon, user=True)
+    line = next(m for m in host.read('/proc/self/mountinfo').split('\n') if f'@{daemon.mnt}' in m)
+    source = host.unescape(line.partition(' - ')[2].split(' ')[1])
+    folder = f'{lab.folder}/forged'
+    box.start(forge, source, folder)
+    inside.until(f'{folder}.ready')
+    status, out, err = ctl(lab, 'repair', daemon.mnt)
+    equal((status, err), (0, ''), 'status and stderr')
+    holds(out, f'{folder} {HOW}\n', 'repair')
+    ok(box.read(f'{folder}/proc/uptime'), 'our tree')
+    raises(errno.EACCES, user.call, os.listdir, f'{daemon.mnt}/containers', what='others')
