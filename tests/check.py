@@ -4,7 +4,7 @@
 
 check.py BUILD: lint, unit tests with sanitizers (in BUILD-sanitize), integration tests on this
 host (also of the daemons in BUILD-sanitize and BUILD-thread, built with sanitizers) and in a guest
-with cgroup v2 alone, 8 CPUs and a disk for swap."""
+with cgroup v2 alone, 8 CPUs and a disk for swap; the service in a guest with systemd."""
 import os
 import pathlib
 import re
@@ -14,6 +14,7 @@ import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 GUEST = [ROOT / "tests/vm/vm.sh", "-c", "8", "-m", "2048", "-d", "512", "-t", "1800"]
+SYSTEMD = [ROOT / "tests/vm/vm.sh", "-s", "-m", "2048", "-t", "900"]
 NO_GUEST = 77
 CLOSING = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 MUST_RUN = os.environ.get("MUST_RUN", "")
@@ -52,9 +53,9 @@ def explain(log):
             print(line)
 
 
-def integration(folder, where=()):
+def integration(folder, where=(), names=()):
     """The runner's own closing line, swallowed here, counts."""
-    runner = [sys.executable, ROOT / "tests/integration/run.py", "--build", folder]
+    runner = [sys.executable, ROOT / "tests/integration/run.py", "--build", folder, *names]
     command = [str(word) for word in [*where, *runner]]
     counts = [0, 0, 0]
     with subprocess.Popen(
@@ -82,6 +83,7 @@ def main():
     sanitized = plain.with_name(plain.name + "-sanitize")
     threaded = plain.with_name(plain.name + "-thread")
     guest = [*GUEST, "env", f"MUST_RUN={MUST_RUN}"]
+    systemd = [*SYSTEMD, "env", f"MUST_RUN={MUST_RUN}"]
     os.environ["LXCFS_CLONE_ASAN_BUILD"] = str(sanitized)
     os.environ["LXCFS_CLONE_TSAN_BUILD"] = str(threaded)
     build(plain)
@@ -92,6 +94,7 @@ def main():
         ("unit, sanitized", lambda: meson_suite(sanitized, "unit")),
         ("integration, this host", lambda: integration(plain)),
         ("integration, v2 guest", lambda: integration(plain, guest)),
+        ("integration, systemd guest", lambda: integration(plain, systemd, ["systemd"])),
     ]
     total = [0, 0, 0]
     for name, run in stages:

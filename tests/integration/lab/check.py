@@ -39,6 +39,7 @@ def _met(word):
         'hybrid': host.KIND == 'v1' and host.V2 is not None,
         'guest': host.GUEST,
         'host': not host.GUEST,
+        'systemd': host.SYSTEMD,
         'swapdisk': host.SPARE_DISK is not None,
         'noswap': len(host.read('/proc/swaps').splitlines()) == 1,
     }[word]

@@ -129,7 +129,12 @@ def parse_list(text):
 
 V1, V2 = hierarchies()
 KIND = 'v1' if 'memory' in V1 else 'v2'
-GUEST = socket.gethostname() == 'vmguest' and os.path.isdir('/run/vm')
+# systemd gives the guest another name.
+GUEST = os.path.isdir('/run/vm') and (
+    socket.gethostname() == 'vmguest' or 'VM_SYSTEMD' in os.environ
+)
+# PID 1 of the guest; what is installed there is gone with it.
+SYSTEMD = GUEST and os.path.isdir('/run/systemd/system')
 CPUS = parse_list(read('/sys/devices/system/cpu/online'))
 # The guest's CPUs are emulated: whatever waits for something waits that much longer.
 SCALE = float(os.environ.get('LXCFS_CLONE_TEST_SCALE', 5 if GUEST else 1))
