@@ -14,6 +14,7 @@
 #include "bind/table.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/sys.h"
 
 G_GNUC_PRINTF(3, 4) static bool fail(GError **error, int err, const char *format, ...)
 {
@@ -28,6 +29,21 @@ G_GNUC_PRINTF(3, 4) static bool fail(GError **error, int err, const char *format
 	return false;
 }
 
+/* Who was killed lets go of its lock a moment after it is gone from sight. */
+#define LOCK_MS 1000u
+
+static bool lock_patiently(int fd)
+{
+	uint64_t start = sys_coarse_ms();
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK || sys_coarse_ms() - start >= LOCK_MS)
+			return false;
+		g_usleep(10000);
+	}
+	return true;
+}
+
 /* One instance a mount point: the lock's name is the mount point's. */
 static bool take_lock(const char *mountpoint, int *ret, GError **error)
 {
@@ -40,7 +56,7 @@ static bool take_lock(const char *mountpoint, int *ret, GError **error)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return fail(error, errno, "cannot open %s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	if (!lock_patiently(fd)) {
 		if (errno != EWOULDBLOCK)
 			return fail(error, errno, "cannot lock %s", path);
 		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_EXIST,
