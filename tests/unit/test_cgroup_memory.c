@@ -107,32 +107,6 @@ static void test_tightest_of_three_levels_for_each_value(void **state)
 	lab_end(&lab);
 }
 
-/* v1's memory.stat tells the least limit of the chain: the container's own need not be asked for. */
-static void test_v1_limit_is_taken_from_memory_stat(void **state)
-{
-	struct cg_memory m;
-	struct lab lab;
-
-	(void)state;
-	lab_make_v1(&lab);
-	level(&lab, "/a", "1000\n", "900\n", "hierarchical_memory_limit 1000\n");
-	level(&lab, "/a/b", NULL, "100\n",
-	      "hierarchical_memory_limit 300\ntotal_inactive_file 30\n");
-	level(&lab, "/a/c", NULL, "100\n", "hierarchical_memory_limit 1000\n");
-	level(&lab, "/d", "9223372036854771712\n", "5\n",
-	      "hierarchical_memory_limit 9223372036854771712\n");
-	m = memory_at(&lab, "/a/b"); /* its own limit, and the parent has less left */
-	assert_int_equal(m.limit, 300);
-	assert_int_equal(m.free, 100);
-	assert_int_equal(m.available, 100);
-	m = memory_at(&lab, "/a/c"); /* the parent's limit */
-	assert_int_equal(m.limit, 1000);
-	assert_int_equal(m.free, 100);
-	m = memory_at(&lab, "/d");
-	assert_true(m.limit == CG_UNLIMITED && m.free == CG_UNLIMITED);
-	lab_end(&lab);
-}
-
 static void test_unlimited_chain(void **state)
 {
 	struct cg_memory m;
@@ -399,7 +373,6 @@ int main(void)
 		cmocka_unit_test(test_limit_of_the_parent_alone),
 		cmocka_unit_test(test_child_larger_than_its_parent),
 		cmocka_unit_test(test_tightest_of_three_levels_for_each_value),
-		cmocka_unit_test(test_v1_limit_is_taken_from_memory_stat),
 		cmocka_unit_test(test_unlimited_chain),
 		cmocka_unit_test(test_v1_unlimited_is_the_biggest_page_aligned_number),
 		cmocka_unit_test(test_usage_above_limit_does_not_wrap),
