@@ -13,7 +13,7 @@ def sound(row):
 
 def many(count):
     """The guest's CPUs are emulated."""
-    return count if not host.GUEST else max(2, count // 3)
+    return count if not host.GUEST else max(2, count // 5)
 
 
 @needs(timeout=60)

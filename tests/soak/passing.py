@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Containers that come and go by the thousand: what is left of them in the daemon and the kernel."""
+"""Containers that come and go by the thousand: what is left in the daemon and the kernel."""
 
 import dataclasses
 import os

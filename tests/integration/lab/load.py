@@ -125,7 +125,7 @@ class Load:
 
     def event(self, function, *args, pause=(0, 0.03)):
         """Do something at a random moment; see to it that all read on."""
-        time.sleep(random.uniform(*pause) * host.SCALE)
+        time.sleep(random.uniform(*pause))
         self.mark()
         function(*args)
         self.progress()
