@@ -11,7 +11,7 @@ struct crew;
 
 /* All borrowed but @executable. @handed has no .control. */
 struct crew *crew_new(int executable, char **argv, const struct handed *handed,
-		      const sigset_t *mask, struct shared_header *header);
+		      const sigset_t *mask, const struct shared *shared);
 
 /* Ends every worker, the serving one by asking it first. */
 struct crew *crew_free(struct crew *crew);
@@ -42,8 +42,7 @@ int crew_executable(const struct crew *crew);
 const struct child *crew_serving(const struct crew *crew);
 const struct child *crew_standby(const struct crew *crew);
 
-/* Requests that were answered since the mount; and a second, over the last seconds. */
-uint64_t crew_requests(const struct crew *crew);
+/* Requests that were answered, a second, over the last seconds. */
 uint64_t crew_requests_per_second(const struct crew *crew);
 
 /* Ends all but the one that serves: whoever comes next starts others. */

@@ -35,6 +35,9 @@ void handshake_head(const char *request, struct request_head *ret);
 /* Sets the length at the begin of @request to 0, seen by other processes after all before it. */
 void handshake_clear(char *request);
 
+/* Whether that length is 0; @request may be changed by another process meanwhile. */
+bool handshake_is_clear(const char *request);
+
 /* An answer to @request that says @error (positive errno). Returns its length. */
 size_t handshake_error_reply(const char *request, int error, char buf[16]);
 

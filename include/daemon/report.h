@@ -7,5 +7,5 @@
 #include "daemon/status.h"
 
 /* @ret borrows from @config. */
-void report_fill(const struct config *config, const struct shared_header *header,
-		 const struct crew *crew, const struct estate *estate, struct status *ret);
+void report_fill(const struct config *config, const struct shared *shared, const struct crew *crew,
+		 const struct estate *estate, struct status *ret);

@@ -105,12 +105,14 @@ struct shared {
 #define SHARED_N_SNAPSHOTS 1024
 #define SHARED_N_STATES    16384
 
-/* The keeper's: a new file for a host of @n_cpus possible cpus; only the header is mapped. */
+/*
+ * The keeper's: a new file for a host of @n_cpus possible cpus; only the header and the journal are
+ * mapped.
+ */
 int shared_create(unsigned n_cpus, struct shared *ret);
 
 /*
- * The keeper's: the file @fd that another keeper made; only the header is mapped, @fd is given
- * away. Returns 0, -EPROTO: not such a file, or one of another version, or -errno; then @fd is not.
+ * The keeper's: the file @fd that another keeper made; mapped as a new one, @fd is given away. Returns 0, -EPROTO: not such a file, or one of another version, or -errno; then @fd is not.
  */
 int shared_resume(int fd, struct shared *ret);
 

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "daemon/watchdog.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/sys.h"
@@ -19,15 +20,8 @@
 #define DRAIN_MS 2000u
 #define LEAVE_MS 5000u
 
-/* A worker hangs that has had the same request in hand, or has taken none of those waiting, for … */
-#define HANG_MS 3000u
-#define LOOK_MS 500
-
 /* A process is dead within this after SIGKILL, or not before something lets it go (a freezer). */
 #define KILL_MS 500
-
-/* Requests a second are counted over so long. */
-#define RATE_MS 5000u
 
 /* Frozen ones, say; more are left to the system. */
 #define MAX_LEAVING 4
@@ -41,7 +35,8 @@ struct crew {
 	char **argv;
 	struct handed handed;
 	const sigset_t *mask;
-	struct shared_header *header;
+	const struct shared *shared;
+	struct keeper_record *record;
 	int executable, candidate; /* candidate: of an upgrade under way; -1: none */
 	struct child serving, standby;
 	struct child leaving[MAX_LEAVING]; /* no longer needed, not dead yet */
@@ -49,22 +44,19 @@ struct crew {
 	uint64_t drain_since_ms;
 	uint64_t deaths_ms[HASTE]; /* when the last ones were */
 	unsigned n_deaths;
-	uint64_t beats[SHARED_N_PULSES]; /* at the last look */
-	uint64_t moved_ms[SHARED_N_PULSES];
-	uint64_t queued_since_ms; /* requests have waited and none was taken; 0: no */
-	uint64_t total, looked_ms;
-	uint64_t rated_total, rated_ms, rate; /* requests a second, and since when it is counted */
+	struct watchdog watchdog;
 };
 
 struct crew *crew_new(int executable, char **argv, const struct handed *handed,
-		      const sigset_t *mask, struct shared_header *header)
+		      const sigset_t *mask, const struct shared *shared)
 {
 	struct crew *c = g_new0(struct crew, 1);
 
 	c->argv = argv;
 	c->handed = *handed;
 	c->mask = mask;
-	c->header = header;
+	c->shared = shared;
+	c->record = &shared->header->record;
 	c->executable = executable;
 	c->candidate = -1;
 	c->serving = c->standby = CHILD_NONE;
@@ -96,21 +88,13 @@ struct crew *crew_free(struct crew *c)
 	return NULL;
 }
 
-/* What was seen so far is no sign of a hang: another worker serves, or we were held up ourselves. */
-static void forget_looks(struct crew *c, uint64_t now)
-{
-	c->queued_since_ms = 0;
-	for (size_t i = 0; i < SHARED_N_PULSES; i++)
-		c->moved_ms[i] = now;
-}
-
 static void serve_with(struct crew *c, struct child *child)
 {
 	c->serving = *child;
 	*child = CHILD_NONE;
-	c->header->record.worker = c->serving.pid;
+	c->record->worker = c->serving.pid;
 	c->draining = false;
-	forget_looks(c, sys_coarse_ms());
+	watchdog_forget(&c->watchdog, sys_coarse_ms());
 }
 
 int crew_adopt(struct crew *c, const struct handed *handed)
@@ -125,7 +109,7 @@ int crew_adopt(struct crew *c, const struct handed *handed)
 
 static void note_death(struct crew *c, const char *why)
 {
-	struct keeper_record *r = &c->header->record;
+	struct keeper_record *r = c->record;
 	uint32_t i = r->restarts % SHARED_N_REASONS;
 
 	c->deaths_ms[c->n_deaths++ % HASTE] = sys_coarse_ms();
@@ -163,7 +147,7 @@ static void lose_serving(struct crew *c, pid_t pid, const char *why)
 {
 	log_warning("worker %d %s, another one takes over", pid, why);
 	note_death(c, why);
-	c->header->record.worker = 0;
+	c->record->worker = 0;
 }
 
 static bool is_unmounted(const struct crew *c)
@@ -242,7 +226,7 @@ static void promote(struct crew *c)
 	if (c->candidate >= 0) {
 		fd_close(&c->executable);
 		c->executable = fd_steal(&c->candidate);
-		c->header->record.upgrades++;
+		c->record->upgrades++;
 		c->upgraded = true;
 	}
 }
@@ -256,63 +240,24 @@ static void drain(struct crew *c)
 		child_signal(&c->serving, SIGTERM);
 	} else if (child_heard(&c->serving, WORKER_DRAINED)) {
 		let_go(c, &c->serving);
-		c->header->record.worker = 0;
+		c->record->worker = 0;
 	} else if (sys_coarse_ms() - c->drain_since_ms > DRAIN_MS) {
 		child_signal(&c->serving, SIGKILL);
 	}
 }
 
-/* Whether a thread of the worker has not got on with a request, or none takes any. */
-static bool hangs(struct crew *c)
-{
-	uint64_t now = sys_coarse_ms(), total = 0;
-	struct pollfd p = { .fd = c->handed.fuse, .events = POLLIN };
-	bool hung = false;
-
-	for (size_t i = 0; i < SHARED_N_PULSES; i++) {
-		uint64_t beats = atomic_load(&c->header->pulses[i].beats);
-
-		if (beats != c->beats[i] || beats % 2 == 0)
-			c->moved_ms[i] = now;
-		c->beats[i] = beats;
-		total += beats;
-		hung |= now - c->moved_ms[i] > HANG_MS;
-	}
-	if (total != c->total || poll(&p, 1, 0) != 1)
-		c->queued_since_ms = 0;
-	else if (c->queued_since_ms == 0)
-		c->queued_since_ms = now;
-	c->total = total;
-	return hung || (c->queued_since_ms && now - c->queued_since_ms > HANG_MS);
-}
-
-static void count_rate(struct crew *c, uint64_t now)
-{
-	uint64_t requests = crew_requests(c), ms = now - c->rated_ms;
-
-	if (ms < RATE_MS)
-		return;
-	c->rate = (requests - c->rated_total) * 1000 / ms;
-	c->rated_total = requests;
-	c->rated_ms = now;
-}
-
 static void look_for_hang(struct crew *c)
 {
-	uint64_t now = sys_coarse_ms(), last = c->looked_ms;
-	struct pollfd p = { .fd = c->serving.pidfd, .events = POLLIN };
+	struct pollfd queue = { .fd = c->handed.fuse, .events = POLLIN };
+	struct pollfd death = { .fd = c->serving.pidfd, .events = POLLIN };
+	uint64_t now = sys_coarse_ms();
 	pid_t pid = c->serving.pid;
 
-	if (now - last < LOOK_MS || !pid)
-		return;
-	c->looked_ms = now;
-	count_rate(c, now);
-	if (now - last > 3 * LOOK_MS)
-		forget_looks(c, now);
-	if (!hangs(c))
+	if (!pid || !watchdog_is_due(&c->watchdog, now) ||
+	    !watchdog_look(&c->watchdog, c->shared, poll(&queue, 1, 0) == 1, now))
 		return;
 	child_signal(&c->serving, SIGKILL);
-	if (poll(&p, 1, KILL_MS) != 1) /* it dies when it is thawed, and does nothing before */
+	if (poll(&death, 1, KILL_MS) != 1) /* it dies when it is thawed, and does nothing before */
 		log_warning("worker %d does not die: is it frozen?", pid);
 	let_go(c, &c->serving);
 	lose_serving(c, pid, "did not answer for 3 seconds");
@@ -346,7 +291,7 @@ int crew_fds(const struct crew *c, int fds[CREW_N_FDS])
 	fds[1] = c->draining ? c->serving.control : -1;
 	fds[2] = c->standby.pidfd;
 	fds[3] = c->standby.ready ? -1 : c->standby.control;
-	return c->standby.pid ? LOOK_MS : (int)PAUSE_MS;
+	return c->standby.pid ? WATCHDOG_LOOK_MS : (int)PAUSE_MS;
 }
 
 void crew_upgrade(struct crew *c, int executable)
@@ -375,18 +320,9 @@ const struct child *crew_standby(const struct crew *c)
 	return c->standby.pid ? &c->standby : NULL;
 }
 
-uint64_t crew_requests(const struct crew *c)
-{
-	uint64_t beats = 0;
-
-	for (size_t i = 0; i < SHARED_N_PULSES; i++)
-		beats += atomic_load(&c->header->pulses[i].beats);
-	return beats / 2;
-}
-
 uint64_t crew_requests_per_second(const struct crew *c)
 {
-	return c->rate;
+	return c->watchdog.rate;
 }
 
 void crew_dismiss_others(struct crew *c)

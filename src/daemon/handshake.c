@@ -149,6 +149,11 @@ void handshake_clear(char *request)
 	__atomic_store_n((uint32_t *)(void *)request, 0, __ATOMIC_SEQ_CST);
 }
 
+bool handshake_is_clear(const char *request)
+{
+	return __atomic_load_n((const uint32_t *)(const void *)request, __ATOMIC_SEQ_CST) == 0;
+}
+
 size_t handshake_error_reply(const char *request, int error, char buf[16])
 {
 	struct fuse_in_header in;

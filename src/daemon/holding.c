@@ -111,6 +111,7 @@ static struct client *place_for_one(struct loop *l)
 
 static void welcome(struct loop *l)
 {
+	/* cppcheck-suppress nullPointer ; who it is says SO_PEERCRED */
 	AUTO_FD int fd = accept4(l->holding->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct client *c;
 

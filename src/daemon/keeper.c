@@ -109,7 +109,7 @@ static void answer_operator(const struct keeper *k)
 {
 	struct status status;
 
-	report_fill(k->config, k->seat.shared.header, k->crew, &k->estate, &status);
+	report_fill(k->config, &k->seat.shared, k->crew, &k->estate, &status);
 	control_serve(k->control, &status);
 }
 
@@ -200,7 +200,7 @@ static bool set_up_crew(struct keeper *k, const struct host *host, GError **erro
 
 	if (executable < 0)
 		return fail(error, -executable, "cannot open our own executable");
-	k->crew = crew_new(executable, k->argv, &h, &k->inherited, k->seat.shared.header);
+	k->crew = crew_new(executable, k->argv, &h, &k->inherited, &k->seat.shared);
 	if (k->config->handed.worker)
 		(void)crew_adopt(k->crew, &k->config->handed);
 	return true;

@@ -5,9 +5,14 @@
 #include <glib.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #include "util/fd.h"
 #include "util/fdpass.h"
+
+/* A manager that does not read for so long (it reloads, or was stopped) must not hold us up. */
+static const struct timeval patience = { .tv_sec = 1 };
 
 static int say(const char *text, const int *fds, size_t n)
 {
@@ -24,6 +29,7 @@ static int say(const char *text, const int *fds, size_t n)
 	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return -errno;
+	(void)setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	return fdpass_send(sock, &addr, (socklen_t)len, text, fds, n, 0);
 }
 

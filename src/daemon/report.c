@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/handshake.h"
+#include "daemon/watchdog.h"
 #include "util/sat.h"
 #include "util/sys.h"
 
@@ -25,9 +26,10 @@ static void fill_restarts(const struct keeper_record *record, uint64_t now_ms, s
 	}
 }
 
-void report_fill(const struct config *config, const struct shared_header *h,
-		 const struct crew *crew, const struct estate *estate, struct status *ret)
+void report_fill(const struct config *config, const struct shared *shared, const struct crew *crew,
+		 const struct estate *estate, struct status *ret)
 {
+	const struct shared_header *h = shared->header;
 	uint64_t now_ms = sys_boottime_ns() / 1000000;
 
 	*ret = (struct status){
@@ -45,7 +47,7 @@ void report_fill(const struct config *config, const struct shared_header *h,
 		.beneath = sys_has_mount_beneath(),
 		.stored_fds = estate->stored,
 		.containers = h->containers,
-		.requests = crew_requests(crew),
+		.requests = watchdog_requests(shared),
 		.requests_per_second = crew_requests_per_second(crew),
 	};
 	fill_restarts(&h->record, now_ms, ret);

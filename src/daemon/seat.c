@@ -63,23 +63,30 @@ static bool take_over(struct seat *s, const struct handed *h, GError **error)
 	return true;
 }
 
+/* The memory that was kept, or, when another version made it, a new one for the same mount. */
+static int inherit_memory(struct seat *s, const struct host *host, struct handover *pair)
+{
+	unsigned n_cpus;
+	int r = shared_resume(pair->state, &s->shared);
+
+	s->inherited = r == 0;
+	if (r == 0)
+		pair->state = -1; /* given away */
+	if (r != -EPROTO)
+		return r;
+	r = host_possible_cpus(host, &n_cpus);
+	return r < 0 ? r : shared_replace(pair->state, n_cpus, &s->shared);
+}
+
 /* On with the mount of an earlier instance, whose descriptors somebody kept. */
 static bool inherit(struct seat *s, const char *mountpoint, const struct host *host,
 		    struct handover *pair, GError **error)
 {
-	unsigned n_cpus;
 	int r;
 
 	if (!mount_resume(host, mountpoint, &s->mountpoint, error))
 		return false;
-	r = shared_resume(pair->state, &s->shared);
-	s->inherited = r == 0;
-	if (r == 0)
-		pair->state = -1; /* given away */
-	else if (r == -EPROTO)    /* of another version */
-		r = host_possible_cpus(host, &n_cpus);
-	if (r == 0 && !s->shared.header)
-		r = shared_replace(pair->state, n_cpus, &s->shared);
+	r = inherit_memory(s, host, pair);
 	if (r == 0)
 		r = sign(s, host);
 	if (r < 0)

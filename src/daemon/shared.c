@@ -51,6 +51,9 @@ static struct offsets lay_out(unsigned n_cpus, uint32_t text_size)
 	return o;
 }
 
+/* What the keeper looks at: the header, and whether there is something in the journal's slots. */
+#define KEEPER_SIZE (PAGE + SHARED_N_THREADS * sizeof(struct journal_slot))
+
 static int map(struct shared *s, size_t size)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
@@ -58,6 +61,7 @@ static int map(struct shared *s, size_t size)
 	if (p == MAP_FAILED)
 		return -ENOMEM;
 	s->header = p;
+	s->journal = (void *)((char *)p + PAGE);
 	s->size = size;
 	return 0;
 }
@@ -71,7 +75,7 @@ int shared_create(unsigned n_cpus, struct shared *ret)
 	if (r == 0 && ftruncate(s.fd, (off_t)size) < 0)
 		r = -errno;
 	if (r == 0)
-		r = map(&s, PAGE);
+		r = map(&s, KEEPER_SIZE);
 	if (r != 0) {
 		fd_close(&s.fd);
 		return r;
@@ -103,7 +107,7 @@ static int map_checked(int fd, size_t len, struct shared *ret)
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if ((size_t)st.st_size < PAGE)
+	if ((size_t)st.st_size < KEEPER_SIZE)
 		return -EPROTO;
 	r = map(&s, len ? len : (size_t)st.st_size);
 	if (r != 0)
@@ -118,7 +122,7 @@ static int map_checked(int fd, size_t len, struct shared *ret)
 
 int shared_resume(int fd, struct shared *ret)
 {
-	return map_checked(fd, PAGE, ret);
+	return map_checked(fd, KEEPER_SIZE, ret);
 }
 
 int shared_replace(int fd, unsigned n_cpus, struct shared *ret)
@@ -152,7 +156,6 @@ int shared_map(int fd, struct shared *ret)
 		return r;
 	base = (char *)ret->header;
 	o = lay_out(ret->header->n_cpus, ret->header->text_size);
-	ret->journal = (void *)(base + o.journal);
 	ret->backlog = (void *)(base + o.backlog);
 	ret->snapshots = base + o.snapshots;
 	ret->states = base + o.states;

@@ -289,7 +289,9 @@ static void test_request_that_the_kernel_asks_again(void **state)
 	handshake_head((const char *)&in, &head);
 	assert_true(head.resent);
 	assert_int_equal(head.unique, 6); /* as it was when it came first */
+	assert_false(handshake_is_clear((const char *)&in));
 	handshake_clear((char *)&in);
+	assert_true(handshake_is_clear((const char *)&in));
 	handshake_head((const char *)&in, &head);
 	assert_int_equal(head.len, 0);
 }
