@@ -123,12 +123,13 @@ class Daemon:
         """Whoever has our mount point in its command line, by pid: (parent, name, arguments). A
         holder is none of the instance's."""
         self.hear_all()
-        found = {}
+        found, here = {}, os.readlink('/proc/self/ns/pid')
         for name in os.listdir('/proc'):
             if name.isdigit():
                 try:
                     line = host.read(f'/proc/{name}/cmdline').split('\0')
-                    if self.mnt in line:
+                    # One in a container may have the same mount point in its own namespace.
+                    if self.mnt in line and os.readlink(f'/proc/{name}/ns/pid') == here:
                         left, _, right = host.read(f'/proc/{name}/stat').rpartition(')')
                         about = int(right.split()[1]), left.split('(', 1)[1], line
                         if about[1] != HOLDER:
