@@ -274,7 +274,7 @@ static ssize_t answer(int sock, int timeout, const char *word, int *fds, size_t 
 		return -ETIMEDOUT;
 	r = fdpass_recv(sock, text, sizeof(text), fds, n, MSG_DONTWAIT);
 	if (r > 0 && strcmp(text, word) != 0) {
-		while (*n > 0)
+		while (fds && *n > 0)
 			close(fds[--*n]);
 		return -EPROTO;
 	}

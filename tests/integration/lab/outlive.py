@@ -49,7 +49,7 @@ def replace_all(daemon, *_number):
 
 def socket_path(daemon):
     name = urllib.parse.quote(daemon.mnt, safe='')
-    if len(name) > 80:
+    if len(name) > 82:
         name = hashlib.sha256(os.fsencode(daemon.mnt)).hexdigest()
     return f'{RUN}/{name}.holder'
 
