@@ -27,8 +27,11 @@ struct channel *channel_free(struct channel *channel);
  */
 void channel_take_over(struct channel *channel);
 
-/* Do what was taken over, one request after the other, while others serve new ones. */
-void channel_do_leftovers(struct channel *channel);
+/*
+ * Do what was taken over, one request after the other: @alone before anybody serves, then the rest
+ * while others serve new ones.
+ */
+void channel_do_leftovers(struct channel *channel, bool alone);
 
 /*
  * Serve with the journal slot number @thread until channel_stop() or the end of the file system.

@@ -16,11 +16,11 @@
 
 /* What is handed on from process to process. -1: none. */
 struct handed {
-	int fuse;     /* /dev/fuse */
-	int shared;   /* the memory that outlives workers */
-	int lock;     /* of the mount point */
-	int control;  /* to the keeper, to the worker */
-	pid_t worker; /* for a keeper: the process at the other end of .control; 0: none */
+	int fuse;    /* /dev/fuse */
+	int shared;  /* the memory that outlives workers */
+	int lock;    /* of the mount point */
+	int control; /* to the keeper, to the worker */
+	pid_t peer;  /* the process at its other end, or that was there; 0: none */
 };
 
 #define HANDED_NONE ((struct handed){ .fuse = -1, .shared = -1, .lock = -1, .control = -1 })
@@ -50,7 +50,10 @@ void child_exec(int executable, char **argv, const char *option, const struct ha
 int child_start(int executable, char **argv, const struct handed *handed, const sigset_t *mask,
 		struct child *ret);
 
-/* The worker @handed->worker that another keeper started: .control is taken. 0 or -errno. */
+/*
+ * The worker @handed->peer that another keeper started: .control is taken, or closed. Without one
+ * (-1) it hears signals alone. 0, or -ESRCH: it is dead, or -errno.
+ */
 int child_adopt(const struct handed *handed, struct child *ret);
 
 /* Whether @byte has come from it; never waits. */

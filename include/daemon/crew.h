@@ -20,7 +20,7 @@ struct crew *crew_free(struct crew *crew);
 int crew_adopt(struct crew *crew, const struct handed *handed);
 
 /* Descriptors to poll for reading (-1: none), and for how many milliseconds at most. */
-#define CREW_N_FDS 4
+#define CREW_N_FDS 6
 int crew_fds(const struct crew *crew, int fds[CREW_N_FDS]);
 
 enum crew_news {
@@ -32,7 +32,10 @@ enum crew_news {
 /* Does what is to be done; never waits long. */
 enum crew_news crew_run(struct crew *crew);
 
-/* Start workers from @executable, which is given away, from now on, if the first gets ready. */
+/*
+ * Start workers from @executable, which is given away, from now on: if the first gets ready, and
+ * serves well for a second. Until then the former binary's is at hand.
+ */
 void crew_upgrade(struct crew *crew, int executable);
 
 /* The binary that workers are started from, borrowed. */

@@ -5,6 +5,7 @@
  * or goes on with those of a keeper before it.
  */
 #include "daemon/config.h"
+#include "daemon/handover.h"
 #include "daemon/mount.h"
 #include "daemon/shared.h"
 
@@ -20,12 +21,12 @@ struct seat {
 	((struct seat){ .mountpoint = { .lock = -1 }, .fuse = -1, .shared = { .fd = -1 } })
 
 /*
- * Takes the mount point: with what was handed to us or kept for us, then .fuse is set, or else for
- * a mount to be made by seat_mount(). Before anything else opens files, but @host. On failure too
- * @seat is to be given to seat_clear().
+ * Takes the mount point: with what was handed to us or @found (which is consumed), then .fuse is
+ * set, or else for a mount to be made by seat_mount(). On failure too @seat is to be given to
+ * seat_clear(), unless .served: then the mount goes on without us.
  */
 bool seat_take(struct seat *seat, const struct config *config, const struct host *host,
-	       GError **error);
+	       struct handover *found, GError **error);
 
 /* Mounts, unless seat_take() found a mount. */
 bool seat_mount(struct seat *seat, const struct config *config, GError **error);

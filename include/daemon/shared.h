@@ -37,10 +37,11 @@ struct journal_slot {
  */
 struct leftover {
 	_Atomic uint32_t deaths; /* of workers that had it in hand; 0: free */
-	_Alignas(8) char request[1528];
+	_Atomic uint32_t hung;   /* one of them hung in it */
+	_Alignas(8) char request[1520];
 };
 
-#define SHARED_N_LEFTOVERS 16
+#define SHARED_N_LEFTOVERS 64
 
 struct backlog {
 	_Atomic uint32_t on_trial; /* number, from 1, of the one being done; 0: none */
@@ -59,12 +60,13 @@ struct pulse {
 
 /* What the keeper must know again after its own death. */
 struct keeper_record {
-	_Atomic int32_t keeper; /* its pid; 0: one is being started in place of one that died */
+	_Atomic int32_t keeper; /* its pid, or of the worker that is to start one in its place */
 	int32_t worker;         /* pid of the one that serves; 0: none */
 	uint32_t restarts;      /* of workers that died */
 	uint32_t upgrades;      /* workers that made way for another binary's */
 	uint32_t keepers;       /* keepers that took another one's place */
 	uint32_t stored;        /* descriptors that were given to systemd, see store.h */
+	uint32_t repaired;      /* containers were looked through for what a dead instance left */
 	uint64_t mounted_ms;    /* boottime */
 	struct {
 		uint64_t at_ms; /* boottime */
@@ -89,6 +91,7 @@ struct shared_header {
 	uint32_t text_size;
 	_Atomic uint32_t lost;       /* the memory is new, the mount is not: ask the kernel again */
 	_Atomic uint32_t containers; /* known to the worker */
+	_Atomic uint32_t stuck;      /* the worker was killed since these hung: a bit a pulse */
 	struct keeper_record record;
 	struct pulse pulses[SHARED_N_PULSES];
 };

@@ -25,7 +25,8 @@ bool watchdog_is_due(const struct watchdog *watchdog, uint64_t now_ms);
 
 /*
  * Looks, @queued being whether requests wait. Returns whether the worker hangs: a thread has had
- * the same request in hand, or none has taken any of those waiting, for WATCHDOG_HANG_MS.
+ * the same request in hand, or none has taken any of those waiting, for WATCHDOG_HANG_MS. Which
+ * threads it is goes into the header's .stuck.
  */
 bool watchdog_look(struct watchdog *watchdog, const struct shared *shared, bool queued,
 		   uint64_t now_ms);

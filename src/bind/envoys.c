@@ -45,11 +45,11 @@ struct envoys {
 
 struct envoys *envoys_new(bind_fn *fn, void *arg)
 {
-	struct envoys *c = g_new0(struct envoys, 1);
+	struct envoys *envoys = g_new0(struct envoys, 1);
 
-	c->fn = fn;
-	c->arg = arg;
-	return c;
+	envoys->fn = fn;
+	envoys->arg = arg;
+	return envoys;
 }
 
 void envoys_say(const struct envoys_voice *voice, const char *path, enum bind_outcome outcome,
@@ -62,18 +62,18 @@ void envoys_say(const struct envoys_voice *voice, const char *path, enum bind_ou
 	(void)send(voice->sock, &m, offsetof(struct message, path) + len, MSG_NOSIGNAL);
 }
 
-static void tell(const struct envoys *c, pid_t pid, enum bind_outcome outcome, int error,
+static void tell(const struct envoys *envoys, pid_t pid, enum bind_outcome outcome, int error,
 		 const char *path)
 {
 	const struct bind_event event = {
 		.pid = pid, .path = path, .outcome = outcome, .error = error
 	};
 
-	c->fn(&event, c->arg);
+	envoys->fn(&event, envoys->arg);
 }
 
 /* Passes messages on until the worker has no more to say (true) or the time is up. */
-static bool listen_to(const struct envoys *c, const struct worker *w, uint64_t until_ms)
+static bool listen_to(const struct envoys *envoys, const struct worker *w, uint64_t until_ms)
 {
 	for (;;) {
 		struct pollfd p = { .fd = w->sock, .events = POLLIN };
@@ -91,7 +91,7 @@ static bool listen_to(const struct envoys *c, const struct worker *w, uint64_t u
 		if (n < (ssize_t)offsetof(struct message, path) || m.outcome >= BIND_N_OUTCOMES)
 			return true;
 		((char *)&m)[n] = '\0';
-		tell(c, w->asked, m.outcome, m.error, m.path);
+		tell(envoys, w->asked, m.outcome, m.error, m.path);
 	}
 }
 
@@ -108,18 +108,18 @@ static void dismiss(struct worker *w, bool kill_it)
 	}
 }
 
-static void give_up_oldest(struct envoys *c)
+static void give_up_oldest(struct envoys *envoys)
 {
-	struct worker *w = &c->late[0];
+	struct worker *w = &envoys->late[0];
 
-	if (!listen_to(c, w, w->started_ms + LATE_MS)) {
-		tell(c, w->asked, BIND_TIMEOUT, 0, "");
+	if (!listen_to(envoys, w, w->started_ms + LATE_MS)) {
+		tell(envoys, w->asked, BIND_TIMEOUT, 0, "");
 		dismiss(w, true);
 	} else {
 		dismiss(w, false);
 	}
-	c->n_late--;
-	memmove(&c->late[0], &c->late[1], c->n_late * sizeof(c->late[0]));
+	envoys->n_late--;
+	memmove(&envoys->late[0], &envoys->late[1], envoys->n_late * sizeof(envoys->late[0]));
 }
 
 /* In the new process. */
@@ -133,15 +133,15 @@ _Noreturn static void be_worker(pid_t parent, int sock, envoys_work *work, const
 	_exit(0);
 }
 
-int envoys_send(struct envoys *c, pid_t pid, envoys_work *work, const void *arg)
+int envoys_send(struct envoys *envoys, pid_t pid, envoys_work *work, const void *arg)
 {
 	struct worker w = { .asked = pid, .started_ms = sys_coarse_ms() };
 	pid_t self = getpid();
-	unsigned patience = c->n_late == 0 ? QUICK_MS : c->n_late < MANY_LATE ? 100 : 10;
+	unsigned patience = envoys->n_late == 0 ? QUICK_MS : envoys->n_late < MANY_LATE ? 100 : 10;
 	int pair[2];
 
-	if (c->n_late == MOST_LATE)
-		give_up_oldest(c);
+	if (envoys->n_late == MOST_LATE)
+		give_up_oldest(envoys);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	w.sock = pair[0];
@@ -155,17 +155,17 @@ int envoys_send(struct envoys *c, pid_t pid, envoys_work *work, const void *arg)
 		close(pair[0]);
 		return -err;
 	}
-	if (listen_to(c, &w, w.started_ms + patience))
+	if (listen_to(envoys, &w, w.started_ms + patience))
 		dismiss(&w, false);
 	else
-		c->late[c->n_late++] = w;
+		envoys->late[envoys->n_late++] = w;
 	return 0;
 }
 
-struct envoys *envoys_end(struct envoys *c)
+struct envoys *envoys_end(struct envoys *envoys)
 {
-	while (c->n_late > 0)
-		give_up_oldest(c);
-	g_free(c);
+	while (envoys->n_late > 0)
+		give_up_oldest(envoys);
+	g_free(envoys);
 	return NULL;
 }

@@ -103,9 +103,19 @@ static void say_error(const struct guest *g, const struct bound *b, int r)
 		envoys_say(g->voice, b->point, BIND_FAILED, -r);
 }
 
-static int take_away(const struct bound *b)
+/*
+ * Detaches the mount that @fd is of. Not by its path, which the container may have changed since
+ * it was looked at, but by the descriptor's in the host's procfs.
+ */
+static int take_away(const struct guest *g, int fd)
 {
-	return umount2(b->point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
+	char path[32];
+	int r = 0;
+
+	(void)snprintf(path, sizeof(path), "self/fd/%d", fd);
+	if (fchdir(host_proc_dir(g->visit->host)) < 0 || umount2(path, MNT_DETACH) < 0)
+		r = -errno;
+	return chdir("/") < 0 ? -errno : r;
 }
 
 static bool is_dead_top(const GPtrArray *bounds, const struct bound *b)
@@ -160,7 +170,7 @@ static void put_back(const struct guest *g, const struct bound *b, int tree, int
 	int r = sys_mount_beneath(tree, target);
 
 	if (r == 0) {
-		r = take_away(b);
+		r = take_away(g, target);
 		if (r == 0)
 			say(g, b, BIND_BENEATH);
 		else
@@ -204,7 +214,7 @@ static const struct bound *clear_stack(const struct guest *g, const struct bound
 			return NULL;
 		}
 		below = table_below(g->bounds, b);
-		if (!below || take_away(b) < 0) {
+		if (!below || take_away(g, fd) < 0) {
 			*ret_fd = fd_steal(&fd);
 			return b;
 		}
@@ -276,7 +286,7 @@ static void detach_stack(const struct guest *g, const struct bound *top)
 			continue;
 		}
 		if (fd >= 0)
-			r = take_away(b);
+			r = take_away(g, fd);
 		if (r == -EINVAL)
 			say(g, b, BIND_LOCKED);
 		else if (r < 0)

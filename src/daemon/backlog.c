@@ -25,16 +25,26 @@ static struct leftover *find(struct backlog *b, uint64_t unique)
 	return NULL;
 }
 
-static struct leftover *find_free(struct backlog *b)
+/* A free one; when there is none, the one that most workers died of has to make way. */
+static struct leftover *find_place(struct backlog *b, give_up_fn *give_up, void *arg)
 {
-	for (size_t i = 0; i < SHARED_N_LEFTOVERS; i++)
-		if (!atomic_load(&b->leftovers[i].deaths))
-			return &b->leftovers[i];
-	return NULL;
+	struct leftover *worst = &b->leftovers[0];
+
+	for (size_t i = 0; i < SHARED_N_LEFTOVERS; i++) {
+		struct leftover *l = &b->leftovers[i];
+
+		if (!atomic_load(&l->deaths))
+			return l;
+		if (atomic_load(&l->deaths) > atomic_load(&worst->deaths))
+			worst = l;
+	}
+	give_up(worst->request, atomic_load(&worst->deaths), arg);
+	atomic_store(&worst->deaths, 0);
+	return worst;
 }
 
-static void blame_trial(struct backlog *b,
-			void (*give_up)(const char *request, uint32_t deaths, void *arg), void *arg)
+/* The worker died while it tried a leftover. Did it die of that? */
+static void blame_trial(struct backlog *b, uint32_t stuck, give_up_fn *give_up, void *arg)
 {
 	uint32_t trial = atomic_exchange(&b->on_trial, 0);
 	struct leftover *l;
@@ -44,45 +54,55 @@ static void blame_trial(struct backlog *b,
 	l = &b->leftovers[trial - 1];
 	if (atomic_load(&l->deaths) == 0) /* it was over */
 		return;
+	if (stuck && !(stuck & 1u << SHARED_N_THREADS)) /* another one hung */
+		return;
+	atomic_store(&l->hung, stuck != 0);
 	if (atomic_fetch_add(&l->deaths, 1) + 1 < BACKLOG_MAX_DEATHS)
 		return;
 	give_up(l->request, atomic_load(&l->deaths), arg);
 	atomic_store(&l->deaths, 0);
 }
 
-/* Whether the request in @slot is to be tried, or needs to be no more. */
-static bool take(struct backlog *b, const struct journal_slot *slot)
+/* Takes over the request in @slot. False: it is none of those that we answer otherwise. */
+static bool take(struct backlog *b, const struct journal_slot *slot, bool hung, give_up_fn *give_up,
+		 void *arg)
 {
 	struct request_head head = head_of(slot->request);
 	struct leftover *l;
 
 	if (head.is_interrupt || find(b, head.unique))
 		return true;
-	l = find_free(b);
-	if (!l || head.len > sizeof(l->request))
+	if (head.len > sizeof(l->request))
 		return false;
+	l = find_place(b, give_up, arg);
 	memcpy(l->request, slot->request, head.len);
+	atomic_store(&l->hung, hung);
 	atomic_store(&l->deaths, 1);
 	return true;
 }
 
-void backlog_collect(struct backlog *b, struct journal_slot *slots, size_t n_slots,
-		     void (*give_up)(const char *request, uint32_t deaths, void *arg), void *arg)
+void backlog_collect(struct backlog *b, struct journal_slot *slots, size_t n_slots, uint32_t stuck,
+		     give_up_fn *give_up, void *arg)
 {
-	blame_trial(b, give_up, arg);
+	blame_trial(b, stuck, give_up, arg);
 	for (size_t i = 0; i < n_slots; i++) {
 		struct request_head head = head_of(slots[i].request);
 
 		if (head.len == 0)
 			continue;
-		/* Too long for a leftover is none of the requests that we answer otherwise. */
-		if (!take(b, &slots[i]) && head.wants_reply)
+		if (!take(b, &slots[i], stuck & 1u << i, give_up, arg) && head.wants_reply)
 			give_up(slots[i].request, 1, arg);
 		handshake_clear(slots[i].request);
 	}
 }
 
-struct leftover *backlog_try_next(struct backlog *b)
+/* The next death would be its last: it must be known that it died of this one. */
+static bool is_for_alone(const struct leftover *l, uint32_t deaths)
+{
+	return deaths + 1 >= BACKLOG_MAX_DEATHS && !atomic_load(&l->hung);
+}
+
+struct leftover *backlog_try_next(struct backlog *b, bool alone)
 {
 	struct leftover *best = NULL;
 
@@ -90,7 +110,8 @@ struct leftover *backlog_try_next(struct backlog *b)
 		struct leftover *l = &b->leftovers[i];
 		uint32_t deaths = atomic_load(&l->deaths);
 
-		if (deaths && (!best || deaths < atomic_load(&best->deaths)))
+		if (deaths && is_for_alone(l, deaths) == alone &&
+		    (!best || deaths < atomic_load(&best->deaths)))
 			best = l;
 	}
 	if (best)

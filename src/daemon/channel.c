@@ -43,6 +43,17 @@ struct channel {
 };
 
 /*
+ * Should we be killed while the kernel takes a page from us that was not mapped yet (of a snapshot
+ * that a former worker made), the reader would get EIO.
+ */
+static void map_in(const struct iovec *iov, int count)
+{
+	for (int i = 0; i < count; i++)
+		for (size_t at = 0; at < iov[i].iov_len; at += 4096)
+			(void)*((const volatile char *)iov[i].iov_base + at);
+}
+
+/*
  * A reply of up to a page goes out in one piece: the kernel pins each piece of memory that it is
  * given, which costs more than the copy.
  */
@@ -52,8 +63,10 @@ static ssize_t send_reply(int fd, const struct iovec *iov, int count)
 	size_t len = 0;
 
 	for (int i = 0; i < count; i++) {
-		if (iov[i].iov_len > sizeof(page) - len)
+		if (iov[i].iov_len > sizeof(page) - len) {
+			map_in(iov, count);
 			return writev(fd, iov, count);
+		}
 		memcpy(page + len, iov[i].iov_base, iov[i].iov_len);
 		len += iov[i].iov_len;
 	}
@@ -194,17 +207,18 @@ void channel_take_over(struct channel *ch)
 
 		atomic_store(&h->pulses[i].beats, (beats + 1) / 2 * 2);
 	}
-	backlog_collect(ch->shared->backlog, ch->shared->journal, SHARED_N_THREADS, give_up, ch);
+	backlog_collect(ch->shared->backlog, ch->shared->journal, SHARED_N_THREADS,
+			atomic_exchange(&h->stuck, 0), give_up, ch);
 	/* The journal is lost, and with it what a former worker had in hand: only the kernel knows. */
 	if (atomic_exchange(&h->lost, 0) && !handshake_resend(ch->fd))
 		log_warning("reads that were under way may hang: this kernel cannot ask again");
 }
 
-void channel_do_leftovers(struct channel *ch)
+void channel_do_leftovers(struct channel *ch, bool alone)
 {
 	struct leftover *l;
 
-	while ((l = backlog_try_next(ch->shared->backlog))) {
+	while ((l = backlog_try_next(ch->shared->backlog, alone))) {
 		struct request_head head;
 
 		handshake_head(l->request, &head);

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -32,7 +33,7 @@ void child_exec(int executable, char **argv, const char *option, const struct ha
 	size_t n = 0;
 
 	(void)snprintf(text, sizeof(text), "%s=%d,%d,%d,%d,%d", option, h->fuse, h->shared, h->lock,
-		       MAX(h->control, 0), h->worker);
+		       MAX(h->control, 0), h->peer);
 	args[n++] = argv[0];
 	args[n++] = text;
 	for (char **a = argv + 1; *a && n < MAX_ARGS; a++)
@@ -52,6 +53,7 @@ int child_start(int executable, char **argv, const struct handed *handed, const 
 		struct child *ret)
 {
 	struct child c = CHILD_NONE;
+	pid_t keeper = getpid();
 	int pair[2], r = 0;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
@@ -61,7 +63,9 @@ int child_start(int executable, char **argv, const struct handed *handed, const 
 		struct handed h = *handed;
 
 		h.control = pair[1];
-		h.worker = 0;
+		h.peer = keeper;
+		/* Until it is ready it is of no use without us; of a binary that is not ours, never. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		sigprocmask(SIG_SETMASK, mask, NULL);
 		child_exec(executable, argv, "--worker", &h);
 		log_error("cannot start a worker: %s", g_strerror(errno));
@@ -90,15 +94,22 @@ int child_start(int executable, char **argv, const struct handed *handed, const 
 
 int child_adopt(const struct handed *handed, struct child *ret)
 {
-	int pidfd = sys_pidfd_open(handed->worker);
+	struct pollfd p = { .fd = handed->control };
+	struct child c = { .pid = handed->peer,
+			   .pidfd = sys_pidfd_open(handed->peer),
+			   .control = handed->control,
+			   .since_ms = sys_coarse_ms(),
+			   .ready = true };
+	int r = c.pidfd < 0 ? c.pidfd : 0;
 
-	if (pidfd < 0)
-		return pidfd;
-	*ret = (struct child){ .pid = handed->worker,
-			       .pidfd = pidfd,
-			       .control = handed->control,
-			       .since_ms = sys_coarse_ms(),
-			       .ready = true };
+	/* As long as its end of the socket is open the pid is its own. */
+	if (r == 0 && c.control >= 0 && poll(&p, 1, 0) == 1 && (p.revents & POLLHUP))
+		r = -ESRCH;
+	if (r < 0) {
+		child_clear(&c);
+		return r;
+	}
+	*ret = c;
 	return 0;
 }
 

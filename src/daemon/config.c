@@ -84,7 +84,7 @@ static bool take_handed(const char *text, enum config_role role, struct config *
 		return true;
 	if (!take_fd(&text, ',', &h->fuse) || !take_fd(&text, ',', &h->shared) ||
 	    !take_fd(&text, ',', &h->lock) || !take_fd(&text, ',', &h->control) ||
-	    !take_fd(&text, '\0', &h->worker)) {
+	    !take_fd(&text, '\0', &h->peer)) {
 		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
 			    "--worker and --keeper are for the daemon's own processes alone");
 		return false;

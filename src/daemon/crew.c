@@ -16,6 +16,9 @@
 /* A new binary gets less: the former one serves on meanwhile. */
 #define UPGRADE_READY_MS 3000u
 
+/* The new binary's worker has proven itself when it lives that long. */
+#define PROOF_MS 1000u
+
 /* How long a worker may take to finish what it has in hand, and what is thrown away then. */
 #define DRAIN_MS 2000u
 #define LEAVE_MS 5000u
@@ -37,11 +40,15 @@ struct crew {
 	const sigset_t *mask;
 	const struct shared *shared;
 	struct keeper_record *record;
-	int executable, candidate; /* candidate: of an upgrade under way; -1: none */
-	struct child serving, standby;
+	/*
+	 * candidate: of an upgrade under way, that .trial is of; former: until the one that serves has
+	 * proven itself, .standby is of it; next: another upgrade, for when this one is over. -1: none.
+	 */
+	int executable, candidate, former, next;
+	struct child serving, standby, trial;
 	struct child leaving[MAX_LEAVING]; /* no longer needed, not dead yet */
-	bool draining, upgraded;
-	uint64_t drain_since_ms;
+	bool draining;
+	uint64_t drain_since_ms, upgraded_ms;
 	uint64_t deaths_ms[HASTE]; /* when the last ones were */
 	unsigned n_deaths;
 	struct watchdog watchdog;
@@ -58,8 +65,8 @@ struct crew *crew_new(int executable, char **argv, const struct handed *handed,
 	c->shared = shared;
 	c->record = &shared->header->record;
 	c->executable = executable;
-	c->candidate = -1;
-	c->serving = c->standby = CHILD_NONE;
+	c->candidate = c->former = c->next = -1;
+	c->serving = c->standby = c->trial = CHILD_NONE;
 	for (size_t i = 0; i < MAX_LEAVING; i++)
 		c->leaving[i] = CHILD_NONE;
 	return c;
@@ -84,6 +91,8 @@ struct crew *crew_free(struct crew *c)
 	discard(&c->serving);
 	fd_close(&c->executable);
 	fd_close(&c->candidate);
+	fd_close(&c->former);
+	fd_close(&c->next);
 	g_free(c);
 	return NULL;
 }
@@ -121,14 +130,21 @@ static void note_death(struct crew *c, const char *why)
 /* @child is not needed any more; it is reaped when it is dead. */
 static void let_go(struct crew *c, struct child *child)
 {
-	struct child *place = &c->leaving[0];
+	size_t i = 0;
 
-	for (size_t i = 0; i < MAX_LEAVING && place->pid; i++)
-		place = &c->leaving[i];
-	child_clear(place);
-	*place = *child;
-	place->since_ms = sys_coarse_ms();
+	while (i < MAX_LEAVING - 1 && c->leaving[i].pid)
+		i++;
+	child_clear(&c->leaving[i]);
+	c->leaving[i] = *child;
+	c->leaving[i].since_ms = sys_coarse_ms();
 	*child = CHILD_NONE;
+}
+
+static void dismiss(struct crew *c, struct child *child)
+{
+	child_signal(child, SIGKILL);
+	if (child->pid)
+		let_go(c, child);
 }
 
 static void reap_leaving(struct crew *c)
@@ -157,6 +173,14 @@ static bool is_unmounted(const struct crew *c)
 	return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
 }
 
+/* The new binary's worker died soon after it began: back to the former one. */
+static void fall_back(struct crew *c, const char *why)
+{
+	log_error("the new binary is not taken, its worker %s: back to the former one", why);
+	fd_close(&c->executable);
+	c->executable = fd_steal(&c->former);
+}
+
 static void bury_serving(struct crew *c)
 {
 	pid_t pid = c->serving.pid;
@@ -165,36 +189,42 @@ static void bury_serving(struct crew *c)
 	if (!child_is_dead(&c->serving))
 		return;
 	why = child_end(&c->serving, 0);
-	lose_serving(c, pid, why ? why : "ended");
+	if (c->former >= 0)
+		fall_back(c, why);
+	lose_serving(c, pid, why);
 }
 
-/* The new binary is not taken. */
-static void drop_candidate(struct crew *c, const char *why)
+/* What became of @child, which is to get ready within @patience_ms: owned, NULL: nothing bad. */
+static char *trouble_of(const struct child *child, uint64_t patience_ms)
 {
-	log_error("the new binary is not taken, its worker %s: the former one serves on", why);
-	fd_close(&c->candidate);
+	if (!child->pid || (child->ready && !child_is_dead(child)))
+		return NULL;
+	if (child_is_dead(child))
+		return g_strdup("ended before it was needed");
+	return sys_coarse_ms() - child->since_ms > patience_ms ? g_strdup("did not get ready")
+							       : NULL;
 }
 
 static void bury_standby(struct crew *c)
 {
-	uint64_t age = sys_coarse_ms() - c->standby.since_ms;
-	g_autofree char *why = NULL;
+	g_autofree char *why = trouble_of(&c->standby, READY_MS);
 
-	if (!c->standby.pid)
-		return;
-	if (child_is_dead(&c->standby))
-		why = child_end(&c->standby, 0);
-	else if (!c->standby.ready && age > (c->candidate >= 0 ? UPGRADE_READY_MS : READY_MS))
-		why = g_strdup("did not get ready");
 	if (!why)
 		return;
-	discard(&c->standby);
-	if (c->candidate >= 0) {
-		drop_candidate(c, why);
-		return;
-	}
+	dismiss(c, &c->standby);
 	log_error("a worker that was to stand by %s", why);
 	note_death(c, why);
+}
+
+static void bury_trial(struct crew *c)
+{
+	g_autofree char *why = trouble_of(&c->trial, UPGRADE_READY_MS);
+
+	if (!why)
+		return;
+	dismiss(c, &c->trial);
+	fd_close(&c->candidate);
+	log_error("the new binary is not taken, its worker %s: the former one serves on", why);
 }
 
 /* After many deaths in a row. */
@@ -206,10 +236,9 @@ static bool must_pause(const struct crew *c)
 	       now - last < PAUSE_MS;
 }
 
-static void start_standby(struct crew *c)
+static void start(struct crew *c, int executable, struct child *child)
 {
-	int r = child_start(c->candidate >= 0 ? c->candidate : c->executable, c->argv, &c->handed,
-			    c->mask, &c->standby);
+	int r = child_start(executable, c->argv, &c->handed, c->mask, child);
 
 	if (r < 0) {
 		log_error("cannot start a worker: %s", g_strerror(-r));
@@ -217,31 +246,59 @@ static void start_standby(struct crew *c)
 	}
 }
 
-static void promote(struct crew *c)
+static void start_trial(struct crew *c)
 {
-	if (!child_tell(&c->standby, WORKER_GO)) /* it died, which is found next time */
+	dismiss(c, &c->trial);
+	fd_close(&c->candidate);
+	c->candidate = fd_steal(&c->next);
+	start(c, c->candidate, &c->trial);
+	if (!c->trial.pid)
+		fd_close(&c->candidate);
+}
+
+static void promote(struct crew *c, struct child *child)
+{
+	if (!child_tell(child, WORKER_GO)) /* it died, which is found next time */
 		return;
-	serve_with(c, &c->standby);
+	serve_with(c, child);
 	log_debug("worker %d serves", c->serving.pid);
-	if (c->candidate >= 0) {
-		fd_close(&c->executable);
-		c->executable = fd_steal(&c->candidate);
-		c->record->upgrades++;
-		c->upgraded = true;
-	}
+}
+
+static void promote_trial(struct crew *c)
+{
+	promote(c, &c->trial);
+	if (c->trial.pid)
+		return;
+	c->former = c->executable;
+	c->executable = fd_steal(&c->candidate);
+	c->upgraded_ms = sys_coarse_ms();
+}
+
+/* The new binary's worker serves well: the former one is over. */
+static bool is_proven(struct crew *c)
+{
+	if (c->former < 0 || !c->serving.pid || sys_coarse_ms() - c->upgraded_ms < PROOF_MS)
+		return false;
+	fd_close(&c->former);
+	dismiss(c, &c->standby);
+	c->record->upgrades++;
+	return true;
 }
 
 /* The one that serves makes way for the new binary's; readers wait for as long as that takes. */
 static void drain(struct crew *c)
 {
+	uint64_t now = sys_coarse_ms();
+
 	if (!c->draining) {
 		c->draining = true;
-		c->drain_since_ms = sys_coarse_ms();
+		c->drain_since_ms = now;
 		child_signal(&c->serving, SIGTERM);
-	} else if (child_heard(&c->serving, WORKER_DRAINED)) {
+	} else if (child_heard(&c->serving, WORKER_DRAINED) ||
+		   now - c->drain_since_ms > DRAIN_MS + KILL_MS) {
 		let_go(c, &c->serving);
 		c->record->worker = 0;
-	} else if (sys_coarse_ms() - c->drain_since_ms > DRAIN_MS) {
+	} else if (now - c->drain_since_ms > DRAIN_MS) {
 		child_signal(&c->serving, SIGKILL);
 	}
 }
@@ -259,8 +316,16 @@ static void look_for_hang(struct crew *c)
 	child_signal(&c->serving, SIGKILL);
 	if (poll(&death, 1, KILL_MS) != 1) /* it dies when it is thawed, and does nothing before */
 		log_warning("worker %d does not die: is it frozen?", pid);
+	if (c->former >= 0)
+		fall_back(c, "did not answer");
 	let_go(c, &c->serving);
 	lose_serving(c, pid, "did not answer for 3 seconds");
+}
+
+static void hear(struct child *child)
+{
+	if (child->pid && !child->ready)
+		child->ready = child_heard(child, WORKER_READY);
 }
 
 enum crew_news crew_run(struct crew *c)
@@ -269,20 +334,22 @@ enum crew_news crew_run(struct crew *c)
 		return CREW_UNMOUNTED;
 	look_for_hang(c);
 	reap_leaving(c);
-	if (c->standby.pid && !c->standby.ready)
-		c->standby.ready = child_heard(&c->standby, WORKER_READY);
-	if (c->candidate >= 0 && c->standby.ready && c->serving.pid)
+	hear(&c->standby);
+	hear(&c->trial);
+	bury_trial(c);
+	if (c->serving.pid && c->trial.ready)
 		drain(c);
 	bury_serving(c);
 	bury_standby(c);
-	if (!c->serving.pid && c->standby.ready)
-		promote(c);
+	if (!c->serving.pid && c->trial.ready)
+		promote_trial(c);
+	else if (!c->serving.pid && c->standby.ready)
+		promote(c, &c->standby);
+	if (c->next >= 0 && c->serving.pid && !c->draining && c->former < 0)
+		start_trial(c);
 	if (!c->standby.pid && !must_pause(c))
-		start_standby(c);
-	if (!c->upgraded)
-		return CREW_SAME;
-	c->upgraded = false;
-	return CREW_UPGRADED;
+		start(c, c->former >= 0 ? c->former : c->executable, &c->standby);
+	return is_proven(c) ? CREW_UPGRADED : CREW_SAME;
 }
 
 int crew_fds(const struct crew *c, int fds[CREW_N_FDS])
@@ -291,18 +358,15 @@ int crew_fds(const struct crew *c, int fds[CREW_N_FDS])
 	fds[1] = c->draining ? c->serving.control : -1;
 	fds[2] = c->standby.pidfd;
 	fds[3] = c->standby.ready ? -1 : c->standby.control;
+	fds[4] = c->trial.pidfd;
+	fds[5] = c->trial.ready ? -1 : c->trial.control;
 	return c->standby.pid ? WATCHDOG_LOOK_MS : (int)PAUSE_MS;
 }
 
 void crew_upgrade(struct crew *c, int executable)
 {
-	if (c->draining) { /* too late for this one: the next SIGHUP finds it */
-		fd_close(&executable);
-		return;
-	}
-	fd_close(&c->candidate);
-	c->candidate = executable;
-	discard(&c->standby);
+	fd_close(&c->next);
+	c->next = executable;
 }
 
 int crew_executable(const struct crew *c)
@@ -328,6 +392,7 @@ uint64_t crew_requests_per_second(const struct crew *c)
 void crew_dismiss_others(struct crew *c)
 {
 	discard(&c->standby);
+	discard(&c->trial);
 	for (size_t i = 0; i < MAX_LEAVING; i++)
 		discard(&c->leaving[i]);
 }

@@ -35,6 +35,7 @@ struct keeper {
 	int ended_by;       /* signal; 0: none */
 	pid_t repair;       /* the process that looks for what a dead instance left in containers */
 	struct crew *crew;
+	struct handover found; /* what an earlier instance left, until it is taken */
 	struct estate estate;
 };
 
@@ -54,6 +55,10 @@ static bool write_pidfile(struct keeper *k, GError **error)
 		return true;
 	text = g_strdup_printf("%d\n", getpid());
 	if (!g_file_set_contents(path, text, -1, NULL)) {
+		if (k->seat.served) { /* readers are worth more */
+			log_warning("cannot write the pid file %s", path);
+			return true;
+		}
 		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
 			    "cannot write the pid file %s", path);
 		return false;
@@ -83,7 +88,7 @@ static void become_upgraded(struct keeper *k)
 	crew_dismiss_others(k->crew);
 	if (serving) {
 		h.control = serving->control;
-		h.worker = serving->pid;
+		h.peer = serving->pid;
 	}
 	log_info("upgraded to %s", k->seat.shared.header->record.executable);
 	child_exec(crew_executable(k->crew), k->argv, "--keeper", &h);
@@ -140,19 +145,28 @@ static enum wish turn(struct keeper *k, enum crew_news *ret_news)
 	return wish;
 }
 
+static void reap_repair(struct keeper *k)
+{
+	int status = 0;
+
+	if (k->repair <= 0 || waitpid(k->repair, &status, WNOHANG) != k->repair)
+		return;
+	k->repair = 0;
+	k->seat.shared.header->record.repaired = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 /* Until asked to stop (true), or until there is nothing left to serve (false). */
 static bool watch(struct keeper *k)
 {
 	enum crew_news news;
 
-	while (turn(k, &news) != WISH_STOP) {
+	while (!k->ended_by && turn(k, &news) != WISH_STOP) {
 		if (news == CREW_UPGRADED)
 			become_upgraded(k);
 		if (news == CREW_UNMOUNTED)
 			return false;
 		estate_run(&k->estate);
-		if (k->repair > 0 && waitpid(k->repair, NULL, WNOHANG) != 0)
-			k->repair = 0;
+		reap_repair(k);
 	}
 	return true;
 }
@@ -167,7 +181,7 @@ static bool start_serving(struct keeper *k, GError **error)
 	       sys_coarse_ms() - start < START_TIMEOUT_MS)
 		if (turn(k, &news) == WISH_STOP)
 			break;
-	if (crew_serving(k->crew))
+	if (crew_serving(k->crew) || k->ended_by)
 		return true;
 	g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "the worker did not get ready");
 	return false;
@@ -201,7 +215,7 @@ static bool set_up_crew(struct keeper *k, const struct host *host, GError **erro
 	if (executable < 0)
 		return fail(error, -executable, "cannot open our own executable");
 	k->crew = crew_new(executable, k->argv, &h, &k->inherited, &k->seat.shared);
-	if (k->config->handed.worker)
+	if (k->config->role == ROLE_KEEPER && k->config->handed.peer)
 		(void)crew_adopt(k->crew, &k->config->handed);
 	return true;
 }
@@ -230,12 +244,12 @@ static bool set_up(struct keeper *k, GError **error)
 		return fail(error, -r, "cannot open the host's proc and sys");
 	if (c->role == ROLE_FIRST)
 		warn_of_host(host);
-	ok = seat_take(&k->seat, c, host, error) && write_pidfile(k, error) &&
+	ok = seat_take(&k->seat, c, host, &k->found, error) && write_pidfile(k, error) &&
 	     take_signals(k, error) && seat_mount(&k->seat, c, error) &&
 	     set_up_crew(k, host, error);
 	host_free(host);
 	/* One that takes over has readers already, and tries for as long as it takes. */
-	return ok && (k->seat.served || start_serving(k, error));
+	return ok && (start_serving(k, k->seat.served ? NULL : error) || k->seat.served);
 }
 
 static void tear_down(struct keeper *k)
@@ -274,7 +288,7 @@ static void settle(struct keeper *k)
 	k->control = control_listen(mountpoint);
 	if (k->control < 0)
 		log_warning("no socket for lxcfs-clonectl: %s", g_strerror(-k->control));
-	if (k->config->role == ROLE_FIRST)
+	if (!record->repaired) /* or a keeper before us died too soon */
 		k->repair = repair_start(mountpoint);
 	log_info("serving at %s", mountpoint);
 	notify("READY=1");
@@ -291,11 +305,14 @@ bool keeper_run(const struct config *config, char **argv, GError **error)
 	bool ok;
 
 	(void)prctl(PR_SET_NAME, "lxcfs-clone"); /* execveat(2) names it by a number */
+	k.found = config->role == ROLE_FIRST ? estate_find(config->mountpoint) : HANDOVER_NONE;
 	k.estate.mountpoint = config->mountpoint;
 	k.estate.holder_seconds = config->holder_seconds;
 	ok = set_up(&k, error);
-	if (!ok && config->role == ROLE_KEEPER) /* the mount is its worker's still */
+	if (!ok && k.seat.served) { /* the mount goes on without us */
+		estate_leave(&k.estate);
 		return false;
+	}
 	if (ok) {
 		settle(&k);
 		ok = watch(&k);

@@ -47,6 +47,8 @@ static bool make_memory(struct seat *s, const struct host *host, GError **error)
 static bool take_over(struct seat *s, const struct handed *h, GError **error)
 {
 	const int fds[] = { h->fuse, h->shared, h->lock, h->control };
+	int32_t starter = h->peer;
+	_Atomic int32_t *keeper;
 	int r;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
@@ -58,8 +60,11 @@ static bool take_over(struct seat *s, const struct handed *h, GError **error)
 	r = shared_resume(h->shared, &s->shared);
 	if (r < 0)
 		return fail(error, -r, "cannot take over from a former keeper");
-	if (atomic_exchange(&s->shared.header->record.keeper, getpid()) != getpid())
-		s->shared.header->record.keepers++;
+	keeper = &s->shared.header->record.keeper;
+	if (atomic_load(keeper) == getpid()) /* of a former binary, or one that stood by */
+		return true;
+	if (!atomic_compare_exchange_strong(keeper, &starter, getpid()))
+		return fail(error, EEXIST, "there is another keeper already");
 	return true;
 }
 
@@ -98,9 +103,9 @@ static bool inherit(struct seat *s, const char *mountpoint, const struct host *h
 
 /* Returns true if there is no mount to go on with either; then .fuse is -1. */
 static bool try_to_inherit(struct seat *s, const char *mountpoint, const struct host *host,
-			   GError **error)
+			   struct handover *found, GError **error)
 {
-	AUTO_HANDOVER struct handover pair = estate_find(mountpoint);
+	AUTO_HANDOVER struct handover pair = handover_steal(found);
 	g_autoptr(GError) why = NULL;
 
 	if (pair.fuse < 0 || inherit(s, mountpoint, host, &pair, &why))
@@ -116,11 +121,12 @@ static bool try_to_inherit(struct seat *s, const char *mountpoint, const struct 
 	return true;
 }
 
-bool seat_take(struct seat *s, const struct config *c, const struct host *host, GError **error)
+bool seat_take(struct seat *s, const struct config *c, const struct host *host,
+	       struct handover *found, GError **error)
 {
 	if (c->role == ROLE_KEEPER)
 		return take_over(s, &c->handed, error);
-	if (!try_to_inherit(s, c->mountpoint, host, error))
+	if (!try_to_inherit(s, c->mountpoint, host, found, error))
 		return false;
 	return s->fuse >= 0 ||
 	       (make_memory(s, host, error) &&

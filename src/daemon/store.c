@@ -115,9 +115,10 @@ unsigned store_put(int fuse, int state)
 {
 	/* The state first: a pair that lacks it would be of no use, and is not taken for one. */
 	store_remove();
+	/* Without FDPOLL=0 systemd would be woken up for each request. */
 	if (notify_fd(state, "FDSTORE=1\nFDNAME=" STATE_NAME) < 0)
 		return 0;
-	return notify_fd(fuse, "FDSTORE=1\nFDNAME=" FUSE_NAME) < 0 ? 1 : 2;
+	return notify_fd(fuse, "FDSTORE=1\nFDPOLL=0\nFDNAME=" FUSE_NAME) < 0 ? 1 : 2;
 }
 
 /* Slices and a service, and what the service may have made below itself. */

@@ -53,9 +53,9 @@ static bool is_busy(const struct shared *s, size_t thread, uint64_t beats)
 	       (thread < SHARED_N_THREADS && !handshake_is_clear(s->journal[thread].request));
 }
 
-static bool has_stuck_thread(struct watchdog *w, const struct shared *s, uint64_t now_ms)
+static uint32_t find_stuck_threads(struct watchdog *w, const struct shared *s, uint64_t now_ms)
 {
-	bool stuck = false;
+	uint32_t stuck = 0;
 
 	for (size_t i = 0; i < SHARED_N_PULSES; i++) {
 		uint64_t beats = beats_of(s, i);
@@ -63,7 +63,8 @@ static bool has_stuck_thread(struct watchdog *w, const struct shared *s, uint64_
 		if (beats != w->beats[i] || !is_busy(s, i, beats))
 			w->moved_ms[i] = now_ms;
 		w->beats[i] = beats;
-		stuck |= now_ms - w->moved_ms[i] > WATCHDOG_HANG_MS;
+		if (now_ms - w->moved_ms[i] > WATCHDOG_HANG_MS)
+			stuck |= 1u << i;
 	}
 	return stuck;
 }
@@ -85,13 +86,16 @@ static bool has_stuck_queue(struct watchdog *w, const struct shared *s, bool que
 
 bool watchdog_look(struct watchdog *w, const struct shared *s, bool queued, uint64_t now_ms)
 {
-	bool thread, queue;
+	uint32_t stuck;
+	bool queue;
 
 	if (now_ms - w->looked_ms > HELD_UP_MS)
 		watchdog_forget(w, now_ms);
 	w->looked_ms = now_ms;
 	count_rate(w, s, now_ms);
-	thread = has_stuck_thread(w, s, now_ms);
+	stuck = find_stuck_threads(w, s, now_ms);
 	queue = has_stuck_queue(w, s, queued, now_ms);
-	return thread || queue;
+	if (stuck)
+		atomic_store(&s->header->stuck, stuck);
+	return stuck || queue;
 }

@@ -162,68 +162,102 @@ static void stop_threads(struct worker *w)
 		pthread_join(w->threads[i], NULL);
 }
 
-/* The keeper died; whoever is first starts another one. */
-static bool claim_keeper(struct worker *w, int32_t dead)
+static bool is_dead(pid_t pid)
 {
-	return atomic_compare_exchange_strong(&w->shared.header->record.keeper, &dead, 0);
+	AUTO_FD int fd = pid > 0 ? sys_pidfd_open(pid) : -1;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return fd < 0 || poll(&p, 1, 0) == 1;
 }
 
-/* Start a keeper that goes on with us. */
+/*
+ * To start a keeper is for who gets his own pid into the record in place of @former, the keeper's,
+ * which is dead, or that of a worker that claimed it and died, or hangs.
+ */
+static bool claim_keeper(struct worker *w, int32_t former)
+{
+	struct keeper_record *record = &w->shared.header->record;
+
+	if (!atomic_compare_exchange_strong(&record->keeper, &former, getpid()))
+		return false;
+	record->keepers++;
+	return true;
+}
+
+/* Start a keeper that goes on with us, if there is none. */
 static void revive_keeper(struct worker *w)
 {
 	struct handed h = w->handed;
-	int32_t dead = atomic_load(&w->shared.header->record.keeper);
+	int32_t former = atomic_load(&w->shared.header->record.keeper);
 	int pair[2];
 	pid_t pid;
 
-	fd_close(&w->handed.control);
 	w->revived_ms = sys_coarse_ms();
-	if (!claim_keeper(w, dead) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+	if (former != getpid() && (!is_dead(former) || !claim_keeper(w, former)))
 		return;
-	log_warning("the keeper died, another one takes its place");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return;
 	h.control = pair[1];
-	h.worker = getpid();
+	h.peer = getpid();
 	pid = fork();
 	if (pid == 0) {
 		child_exec(w->executable, w->argv, "--keeper", &h);
 		_exit(WORKER_FAILED);
 	}
 	close(pair[1]);
-	w->handed.control = pair[0];
+	if (pid < 0)
+		close(pair[0]);
+	else
+		w->handed.control = pair[0];
+	log_warning(pid < 0 ? "the keeper died, and no other one can be started"
+			    : "the keeper died, another one takes its place");
+}
+
+/* Whether the keeper that started us is dead, nobody has taken its place, and it falls to us. */
+static bool is_last(struct worker *w, uint64_t orphaned_ms)
+{
+	struct keeper_record *record = &w->shared.header->record;
+	int32_t keeper = atomic_load(&record->keeper), serving = record->worker;
+	/* The worker claimed it, but is stopped, or frozen: the next keeper will see to that. */
+	bool late = sys_coarse_ms() - orphaned_ms > ORPHAN_MS;
+
+	if (is_dead(keeper) || (late && keeper == serving))
+		return (late || is_dead(serving)) && claim_keeper(w, keeper);
+	return false;
 }
 
 /*
  * The keeper died while we stood by. The worker that serves starts another one, which has no use
- * for us; but if that worker dies before it has, we are all that is left.
+ * for us; but if that worker dies before it has, or does nothing, we are all that is left.
  */
-static void become_keeper_if_last(struct worker *w, int32_t keeper)
+static void become_keeper_if_last(struct worker *w)
 {
-	struct shared_header *h = w->shared.header;
-	AUTO_FD int serving = h->record.worker ? sys_pidfd_open(h->record.worker) : -1;
-	struct pollfd p = { .fd = serving, .events = POLLIN };
-	uint64_t start = sys_coarse_ms();
-	bool dead = serving < 0;
+	struct keeper_record *record = &w->shared.header->record;
+	uint64_t orphaned_ms = sys_coarse_ms();
+	struct handed h = w->handed;
 
-	while (!dead && atomic_load(&h->record.keeper) == keeper &&
-	       sys_coarse_ms() - start < ORPHAN_MS)
-		dead = poll(&p, 1, 20) == 1;
-	if (!dead || !claim_keeper(w, keeper))
-		return;
-	log_warning("keeper and worker died, another keeper takes over");
-	h->record.worker = 0;
-	fd_close(&w->handed.control);
-	child_exec(w->executable, w->argv, "--keeper", &w->handed);
+	while (!is_last(w, orphaned_ms)) {
+		int32_t keeper = atomic_load(&record->keeper);
+
+		if (keeper != h.peer && keeper != record->worker && !is_dead(keeper))
+			return;
+		g_usleep(10000);
+	}
+	h.control = -1;
+	h.peer = is_dead(record->worker) ? 0 : record->worker;
+	log_warning("the keeper died, one that stood by takes its place");
+	child_exec(w->executable, w->argv, "--keeper", &h);
 }
 
 /* Stands by until the keeper says go. Returns false when it is not to serve. */
 static bool stand_by(struct worker *w)
 {
-	int32_t keeper = atomic_load(&w->shared.header->record.keeper);
 	char byte = WORKER_READY;
 
+	(void)prctl(PR_SET_PDEATHSIG, 0); /* from now on we outlive the keeper */
 	if (write(w->handed.control, &byte, 1) == 1 && read(w->handed.control, &byte, 1) == 1)
 		return byte == WORKER_GO;
-	become_keeper_if_last(w, keeper);
+	become_keeper_if_last(w);
 	return false;
 }
 
@@ -276,8 +310,9 @@ static void serve_until_told(struct worker *w, int signals)
 
 	(void)prctl(PR_SET_NAME, "lxcfs-worker");
 	(void)signal(SIGCHLD, SIG_IGN); /* a keeper that we started */
+	channel_do_leftovers(w->channel, true);
 	start_threads(w);
-	channel_do_leftovers(w->channel);
+	channel_do_leftovers(w->channel, false);
 	maintain(w, signals);
 	stop_threads(w);
 	(void)send(w->handed.control, &drained, 1, MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "util/log.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -66,6 +67,11 @@ static void put(enum log_level level, const char *sentence)
 			     : snprintf(line, sizeof(line), "lxcfs-clone: %s%s\n", name_of(level),
 					sentence);
 
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	/* Who reads our log may have stopped doing so: containers' reads are not to wait for that. */
+	if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT))
+		return;
 	/* One write: lines of two processes don't mix. Nobody is left to tell when it fails. */
 	if (n > 0 && write(STDERR_FILENO, line, strnlen(line, sizeof(line))) < 0)
 		return;

@@ -159,11 +159,11 @@ static void test_keeper_that_takes_over(void **state)
 	(void)state;
 	assert_int_equal(c.role, ROLE_KEEPER);
 	assert_int_equal(c.handed.control, -1); /* no worker is alive */
-	assert_int_equal(c.handed.worker, 0);
+	assert_int_equal(c.handed.peer, 0);
 	config_clear(&c);
 	c = parsed("--keeper=3,40,41,7,1234 /run/x");
 	assert_int_equal(c.handed.control, 7);
-	assert_int_equal(c.handed.worker, 1234);
+	assert_int_equal(c.handed.peer, 1234);
 	config_clear(&c);
 }
 

@@ -273,7 +273,7 @@ static void test_put_removes_then_stores_both(void **state)
 	assert_int_equal(fstat(memory, &file) | fstat(fd, &got), 0);
 	assert_int_equal(got.st_ino, file.st_ino);
 	close(fd);
-	fd = manager_hears(&m, "FDSTORE=1\nFDNAME=fuse");
+	fd = manager_hears(&m, "FDSTORE=1\nFDPOLL=0\nFDNAME=fuse");
 	assert_int_equal(fstat(fd, &got), 0);
 	assert_true(S_ISCHR(got.st_mode));
 	close(fd);
