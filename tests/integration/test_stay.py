@@ -3,6 +3,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import time
 
@@ -97,16 +98,80 @@ def outcome_of_reading(path):
         return errno.errorcode[error.errno]
 
 
-def test_no_read_hangs_after_the_keeper_died(lab):
-    """When the keeper is killed readers get a whole file or an error at once, never a hang."""
+def test_no_read_fails_after_the_keeper_died(lab):
+    """When the keeper is killed its worker serves on, and starts another one."""
     daemon = lab.start_daemon()
     box = lab.container(daemon=daemon)
+    worker = daemon.worker()
     os.kill(daemon.pid, signal.SIGKILL)
     daemon.process.wait()
     for _ in range(5):
-        got = box.call(outcome_of_reading, '/proc/meminfo', seconds=5)
-        ok(got in ('', 'ENOTCONN', 'ECONNABORTED'), f'reading ends with {got}')
+        equal(box.call(outcome_of_reading, '/proc/meminfo', seconds=5), '', 'reading')
+    daemon.keeper(daemon.pid)
+    equal(daemon.worker(), worker, 'the worker')
+
+
+@needs(timeout=90)
+def test_keeper_and_worker_killed_at_once(lab):
+    """One after the other within a millisecond: the one that stands by makes a keeper of itself."""
+    daemon = lab.start_daemon()
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    for number in range(12 if not host.GUEST else 4):
+        eventually(
+            lambda: any(name == 'lxcfs-standby' for _, name, _ in daemon.processes().values()),
+            'one stands by',
+        )
+        keeper, worker = daemon.keeper(), daemon.worker()
+        os.kill(keeper, signal.SIGKILL)
+        time.sleep(0.0001 * (number % 6))
+        os.kill(worker, signal.SIGKILL)
+        equal(box.call(outcome_of_reading, '/proc/meminfo', seconds=15), '', f'reading {number}')
+        daemon.worker(worker, 15)
         time.sleep(0.2)
+    equal(len([p for p in daemon.processes().values() if p[1] == 'lxcfs-clone']), 1, 'keepers')
+
+
+@needs(timeout=60)
+def test_keeper_killed_while_the_worker_is_stopped(lab):
+    """Neither can help the other: the one that stands by takes the keeper's place."""
+    daemon = lab.start_daemon()
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    keeper, worker = daemon.keeper(), daemon.worker()
+    os.kill(worker, signal.SIGSTOP)
+    os.kill(keeper, signal.SIGKILL)
+    equal(box.call(outcome_of_reading, '/proc/meminfo', seconds=20), '', 'reading')
+    ok(daemon.worker() != worker, 'another worker')
+
+
+@needs(timeout=60)
+def test_worker_killed_while_an_upgrade_does_not_get_ready(lab):
+    """The one that stands by is of the former program, and takes over at once."""
+    program = f'{lab.folder}/program'
+    shutil.copy(lab.run.binary, program)
+    daemon = lab.start_daemon(binary=program)
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    shutil.copy(f'{os.path.dirname(lab.run.binary)}/tests/mute', f'{program}.new')
+    os.rename(f'{program}.new', program)
+    os.kill(daemon.keeper(), signal.SIGHUP)
+    time.sleep(0.3 * host.SCALE)
+    start = time.monotonic()
+    daemon.kill_worker()
+    equal(box.call(outcome_of_reading, '/proc/meminfo'), '', 'reading')
+    between(time.monotonic() - start, 0, 1.5 * host.SCALE, 'seconds')
+    eventually(lambda: 'the new binary is not taken' in daemon.log(), 'it is refused', 10)
+
+
+def test_upgrade_whose_worker_dies_at_once(lab):
+    """It got ready and served, then it was killed: back to the former program."""
+    daemon = lab.start_daemon()
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    keeper, worker = daemon.keeper(), daemon.worker()
+    os.kill(keeper, signal.SIGHUP)
+    os.kill(daemon.worker(worker), signal.SIGKILL)
+    equal(box.call(outcome_of_reading, '/proc/meminfo'), '', 'reading')
+    eventually(lambda: 'back to the former one' in daemon.log(), 'the log tells')
+    ok('upgraded to' not in daemon.log(), 'the upgrade is off')
+    equal(daemon.keeper(), keeper, 'keeper')
 
 
 def test_little_memory_and_few_descriptors(lab):

@@ -130,6 +130,25 @@ static void test_what_was_left_out_is_told(void **state)
 	assert_true(g_str_has_suffix(text, "lxcfs-clone: error: again\n"));
 }
 
+/* Else containers' reads would wait for whoever reads our log. */
+static void test_log_that_nobody_reads_holds_nobody_up(void **state)
+{
+	int saved = dup(STDERR_FILENO), fds[2];
+	char block[4096] = { 0 };
+
+	(void)state;
+	assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
+	while (write(fds[1], block, sizeof(block)) > 0)
+		;
+	assert_int_equal(fcntl(fds[1], F_SETFL, 0), 0); /* from here a write would block */
+	assert_true(dup2(fds[1], STDERR_FILENO) >= 0);
+	log_error("lost");
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	close(saved);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +158,7 @@ int main(void)
 		cmocka_unit_test(test_lines_for_a_terminal_and_for_journald),
 		cmocka_unit_test(test_flood_and_long_lines_are_cut),
 		cmocka_unit_test(test_what_was_left_out_is_told),
+		cmocka_unit_test(test_log_that_nobody_reads_holds_nobody_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
