@@ -14,33 +14,32 @@ static struct request_head head_of(const char *request)
 	return head;
 }
 
-static struct leftover *find(struct backlog *b, uint64_t unique)
+static bool has(const struct backlog *b, uint64_t unique)
 {
 	for (size_t i = 0; i < SHARED_N_LEFTOVERS; i++) {
-		struct leftover *l = &b->leftovers[i];
+		const struct leftover *l = &b->leftovers[i];
 
 		if (atomic_load(&l->deaths) && head_of(l->request).unique == unique)
-			return l;
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
 /* A free one; when there is none, the one that most workers died of has to make way. */
 static struct leftover *find_place(struct backlog *b, give_up_fn *give_up, void *arg)
 {
-	struct leftover *worst = &b->leftovers[0];
+	struct leftover *all = b->leftovers;
+	size_t worst = 0;
 
 	for (size_t i = 0; i < SHARED_N_LEFTOVERS; i++) {
-		struct leftover *l = &b->leftovers[i];
-
-		if (!atomic_load(&l->deaths))
-			return l;
-		if (atomic_load(&l->deaths) > atomic_load(&worst->deaths))
-			worst = l;
+		if (!atomic_load(&all[i].deaths))
+			return &all[i];
+		if (atomic_load(&all[i].deaths) > atomic_load(&all[worst].deaths))
+			worst = i;
 	}
-	give_up(worst->request, atomic_load(&worst->deaths), arg);
-	atomic_store(&worst->deaths, 0);
-	return worst;
+	give_up(all[worst].request, atomic_load(&all[worst].deaths), arg);
+	atomic_store(&all[worst].deaths, 0);
+	return &all[worst];
 }
 
 /* The worker died while it tried a leftover. Did it die of that? */
@@ -70,7 +69,7 @@ static bool take(struct backlog *b, const struct journal_slot *slot, bool hung, 
 	struct request_head head = head_of(slot->request);
 	struct leftover *l;
 
-	if (head.is_interrupt || find(b, head.unique))
+	if (head.is_interrupt || has(b, head.unique))
 		return true;
 	if (head.len > sizeof(l->request))
 		return false;
