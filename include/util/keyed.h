@@ -4,9 +4,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A key and its length, which tells most others apart at once. */
+struct key {
+	const char *str;
+	size_t len;
+};
+
+#define KEY(literal)                                                                               \
+	{                                                                                          \
+		.str = (literal), .len = sizeof(literal) - 1                                       \
+	}
+
 struct keyed_field {
-	const char *key; /* whole key: "file" never matches "file_mapped" */
-	size_t offset;   /* offsetof() a uint64_t in the target struct */
+	struct key key; /* whole: "file" never matches "file_mapped" */
+	size_t offset;  /* offsetof() a uint64_t in the target struct */
 };
 
 /*
@@ -20,7 +31,7 @@ int keyed_parse(const char *text, char sep, const struct keyed_field *fields, si
 		void *target);
 
 /*
- * The row among @n rows of @stride bytes, each beginning with a `const char *key`, whose key is the
+ * The row among @n rows of @stride bytes, each beginning with a `struct key`, whose key is the
  * @len bytes at @key. *@cursor is the row to try first: texts of the kernel keep their order, so
  * the next key is nearly always the next row. Returns the index or @n.
  */

@@ -8,6 +8,7 @@
 #include "cgroup/hugetlb.h"
 #include "cgroup/memory.h"
 #include "host/meminfo.h"
+#include "util/keyed.h"
 #include "util/text.h"
 
 /*
@@ -27,7 +28,7 @@ struct meminfo_input {
 
 /* One line that a container sees otherwise. Neither .fn nor .cg: 0. */
 struct meminfo_row {
-	const char *key;
+	struct key key;
 	uint64_t (*fn)(const struct meminfo_input *in);
 	size_t cg;  /* MEMINFO_CG(member) */
 	bool count; /* not in kB */

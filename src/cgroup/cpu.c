@@ -67,12 +67,12 @@ struct cpu_stat {
 };
 
 static const struct keyed_field cpu_stat_fields[] = {
-	{ .key = "usage_usec", .offset = offsetof(struct cpu_stat, usage_us) },
-	{ .key = "user_usec", .offset = offsetof(struct cpu_stat, user_us) },
-	{ .key = "system_usec", .offset = offsetof(struct cpu_stat, system_us) },
-	{ .key = "nice_usec", .offset = offsetof(struct cpu_stat, nice_us) },
-	{ .key = "throttled_usec", .offset = offsetof(struct cpu_stat, throttled_us) },
-	{ .key = "throttled_time", .offset = offsetof(struct cpu_stat, throttled_ns) },
+	{ .key = KEY("usage_usec"), .offset = offsetof(struct cpu_stat, usage_us) },
+	{ .key = KEY("user_usec"), .offset = offsetof(struct cpu_stat, user_us) },
+	{ .key = KEY("system_usec"), .offset = offsetof(struct cpu_stat, system_us) },
+	{ .key = KEY("nice_usec"), .offset = offsetof(struct cpu_stat, nice_us) },
+	{ .key = KEY("throttled_usec"), .offset = offsetof(struct cpu_stat, throttled_us) },
+	{ .key = KEY("throttled_time"), .offset = offsetof(struct cpu_stat, throttled_ns) },
 };
 
 static int cpu_stat_read(struct cg_node *node, struct cpu_stat *ret)
@@ -124,8 +124,8 @@ int cg_usage_all_parse(const char *text, struct cg_cpu_time *per_cpu, unsigned s
 }
 
 static const struct keyed_field cpuacct_stat_fields[] = {
-	{ .key = "user", .offset = offsetof(struct cg_cpu_time, user) },
-	{ .key = "system", .offset = offsetof(struct cg_cpu_time, system) },
+	{ .key = KEY("user"), .offset = offsetof(struct cg_cpu_time, user) },
+	{ .key = KEY("system"), .offset = offsetof(struct cg_cpu_time, system) },
 };
 
 /* cpuacct.stat is in USER_HZ, the only unit in which kernels before 4.8 have it. */

@@ -12,30 +12,25 @@
 /* A line of io.stat is at most some 200 bytes; this is for a host with hundreds of devices. */
 #define IO_SIZE (256u << 10)
 
-struct io_key {
-	const char *key;
-	size_t offset;
+static const struct keyed_field v2_keys[] = {
+	{ .key = KEY("rbytes"), .offset = offsetof(struct cg_io_device, rbytes) },
+	{ .key = KEY("wbytes"), .offset = offsetof(struct cg_io_device, wbytes) },
+	{ .key = KEY("rios"), .offset = offsetof(struct cg_io_device, rios) },
+	{ .key = KEY("wios"), .offset = offsetof(struct cg_io_device, wios) },
+	{ .key = KEY("dbytes"), .offset = offsetof(struct cg_io_device, dbytes) },
+	{ .key = KEY("dios"), .offset = offsetof(struct cg_io_device, dios) },
 };
 
-static const struct io_key v2_keys[] = {
-	{ .key = "rbytes", .offset = offsetof(struct cg_io_device, rbytes) },
-	{ .key = "wbytes", .offset = offsetof(struct cg_io_device, wbytes) },
-	{ .key = "rios", .offset = offsetof(struct cg_io_device, rios) },
-	{ .key = "wios", .offset = offsetof(struct cg_io_device, wios) },
-	{ .key = "dbytes", .offset = offsetof(struct cg_io_device, dbytes) },
-	{ .key = "dios", .offset = offsetof(struct cg_io_device, dios) },
-};
-
-static const struct io_key v1_keys[2][3] = {
+static const struct keyed_field v1_keys[2][3] = {
 	{
-		{ .key = "Read", .offset = offsetof(struct cg_io_device, rbytes) },
-		{ .key = "Write", .offset = offsetof(struct cg_io_device, wbytes) },
-		{ .key = "Discard", .offset = offsetof(struct cg_io_device, dbytes) },
+		{ .key = KEY("Read"), .offset = offsetof(struct cg_io_device, rbytes) },
+		{ .key = KEY("Write"), .offset = offsetof(struct cg_io_device, wbytes) },
+		{ .key = KEY("Discard"), .offset = offsetof(struct cg_io_device, dbytes) },
 	},
 	{
-		{ .key = "Read", .offset = offsetof(struct cg_io_device, rios) },
-		{ .key = "Write", .offset = offsetof(struct cg_io_device, wios) },
-		{ .key = "Discard", .offset = offsetof(struct cg_io_device, dios) },
+		{ .key = KEY("Read"), .offset = offsetof(struct cg_io_device, rios) },
+		{ .key = KEY("Write"), .offset = offsetof(struct cg_io_device, wios) },
+		{ .key = KEY("Discard"), .offset = offsetof(struct cg_io_device, dios) },
 	},
 };
 
@@ -119,7 +114,7 @@ int cg_io_parse_v2(const char *text, struct cg_io *io)
 /* "254:0 Read 1024" … and a last "Total 1024" without device. */
 int cg_io_parse_v1(const char *text, bool ops, struct cg_io *io)
 {
-	const struct io_key *keys = v1_keys[ops];
+	const struct keyed_field *keys = v1_keys[ops];
 	size_t cursor = 0;
 
 	for (const char *line = text; *line;) {

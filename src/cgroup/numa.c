@@ -16,10 +16,10 @@
 #define AT(member) offsetof(struct cg_memory, member)
 
 static const struct keyed_field v1_fields[] = {
-	{ .key = "hierarchical_total", .offset = AT(usage) },
-	{ .key = "hierarchical_file", .offset = AT(file) },
-	{ .key = "hierarchical_anon", .offset = AT(anon) },
-	{ .key = "hierarchical_unevictable", .offset = AT(unevictable) },
+	{ .key = KEY("hierarchical_total"), .offset = AT(usage) },
+	{ .key = KEY("hierarchical_file"), .offset = AT(file) },
+	{ .key = KEY("hierarchical_anon"), .offset = AT(anon) },
+	{ .key = KEY("hierarchical_unevictable"), .offset = AT(unevictable) },
 };
 
 static const struct {

@@ -10,18 +10,18 @@
 
 /* In kB, as the file has them. */
 static const struct keyed_field fields[] = {
-	{ .key = "MemTotal", .offset = AT(mem_total) },
-	{ .key = "MemFree", .offset = AT(mem_free) },
-	{ .key = "MemAvailable", .offset = AT(mem_available) },
-	{ .key = "Mlocked", .offset = AT(mlocked) },
-	{ .key = "SwapTotal", .offset = AT(swap_total) },
-	{ .key = "SwapFree", .offset = AT(swap_free) },
-	{ .key = "HugePages_Total", .offset = AT(hugepages_total) },
-	{ .key = "HugePages_Free", .offset = AT(hugepages_free) },
-	{ .key = "HugePages_Rsvd", .offset = AT(hugepages_rsvd) },
-	{ .key = "HugePages_Surp", .offset = AT(hugepages_surp) },
-	{ .key = "Hugepagesize", .offset = AT(hugepage_size) },
-	{ .key = "Hugetlb", .offset = AT(hugetlb) },
+	{ .key = KEY("MemTotal"), .offset = AT(mem_total) },
+	{ .key = KEY("MemFree"), .offset = AT(mem_free) },
+	{ .key = KEY("MemAvailable"), .offset = AT(mem_available) },
+	{ .key = KEY("Mlocked"), .offset = AT(mlocked) },
+	{ .key = KEY("SwapTotal"), .offset = AT(swap_total) },
+	{ .key = KEY("SwapFree"), .offset = AT(swap_free) },
+	{ .key = KEY("HugePages_Total"), .offset = AT(hugepages_total) },
+	{ .key = KEY("HugePages_Free"), .offset = AT(hugepages_free) },
+	{ .key = KEY("HugePages_Rsvd"), .offset = AT(hugepages_rsvd) },
+	{ .key = KEY("HugePages_Surp"), .offset = AT(hugepages_surp) },
+	{ .key = KEY("Hugepagesize"), .offset = AT(hugepage_size) },
+	{ .key = KEY("Hugetlb"), .offset = AT(hugetlb) },
 };
 
 int host_meminfo_parse(const char *text, struct host_meminfo *ret)

@@ -10,11 +10,11 @@
 #define AT(member) offsetof(struct host_stat, member)
 
 static const struct keyed_field fields[] = {
-	{ .key = "intr", .offset = AT(intr) },
-	{ .key = "ctxt", .offset = AT(ctxt) },
-	{ .key = "btime", .offset = AT(btime) },
-	{ .key = "processes", .offset = AT(processes) },
-	{ .key = "softirq", .offset = AT(softirq) },
+	{ .key = KEY("intr"), .offset = AT(intr) },
+	{ .key = KEY("ctxt"), .offset = AT(ctxt) },
+	{ .key = KEY("btime"), .offset = AT(btime) },
+	{ .key = KEY("processes"), .offset = AT(processes) },
+	{ .key = KEY("softirq"), .offset = AT(softirq) },
 };
 
 int host_stat_parse(const char *text, struct host_stat *ret)

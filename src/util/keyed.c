@@ -9,16 +9,17 @@
 size_t keyed_find(const void *rows, size_t stride, size_t n, const char *key, size_t len,
 		  size_t *cursor)
 {
-	for (size_t k = 0; k < n; k++) {
-		size_t i = *cursor + k < n ? *cursor + k : *cursor + k - n;
-		const char *row_key;
+	const char *first = rows, *end = first + n * stride, *row = first + *cursor * stride;
 
-		memcpy(&row_key, (const char *)rows + i * stride, sizeof(row_key));
-		/* The first byte by itself: most lines are none of ours, and a call costs more. */
-		if (row_key[0] == key[0] && strncmp(row_key, key, len) == 0 &&
-		    row_key[len] == '\0') {
-			*cursor = i + 1 < n ? i + 1 : 0;
-			return i;
+	for (size_t k = 0; k < n; k++) {
+		struct key have;
+
+		memcpy(&have, row, sizeof(have));
+		row = row + stride < end ? row + stride : first;
+		/* The first byte by itself: a call costs more. */
+		if (have.len == len && have.str[0] == key[0] && memcmp(have.str, key, len) == 0) {
+			*cursor = (size_t)(row - first) / stride;
+			return *cursor ? *cursor - 1 : n - 1;
 		}
 	}
 	return n;

@@ -36,10 +36,13 @@ static uint64_t node_used(const struct meminfo_input *in)
 
 /* What /proc/meminfo has not, or has otherwise. */
 static const struct meminfo_row rows[] = {
-	{ .key = "MemTotal", .fn = node_total },     { .key = "MemFree", .fn = node_free },
-	{ .key = "MemUsed", .fn = node_used },       { .key = "FilePages", .cg = MEMINFO_CG(file) },
-	{ .key = "HugePages_Total", .count = true }, { .key = "HugePages_Free", .count = true },
-	{ .key = "HugePages_Surp", .count = true },
+	{ .key = KEY("MemTotal"), .fn = node_total },
+	{ .key = KEY("MemFree"), .fn = node_free },
+	{ .key = KEY("MemUsed"), .fn = node_used },
+	{ .key = KEY("FilePages"), .cg = MEMINFO_CG(file) },
+	{ .key = KEY("HugePages_Total"), .count = true },
+	{ .key = KEY("HugePages_Free"), .count = true },
+	{ .key = KEY("HugePages_Surp"), .count = true },
 };
 
 void node_meminfo_render(const char *host_text, unsigned nid, const struct meminfo_input *in,

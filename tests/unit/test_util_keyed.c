@@ -8,10 +8,10 @@ struct target {
 };
 
 static const struct keyed_field fields[] = {
-	{ .key = "anon", .offset = offsetof(struct target, anon) },
-	{ .key = "file", .offset = offsetof(struct target, file) },
-	{ .key = "file_mapped", .offset = offsetof(struct target, file_mapped) },
-	{ .key = "slab", .offset = offsetof(struct target, slab) },
+	{ .key = KEY("anon"), .offset = offsetof(struct target, anon) },
+	{ .key = KEY("file"), .offset = offsetof(struct target, file) },
+	{ .key = KEY("file_mapped"), .offset = offsetof(struct target, file_mapped) },
+	{ .key = KEY("slab"), .offset = offsetof(struct target, slab) },
 };
 
 static int parse(const char *text, char sep, struct target *ret)
