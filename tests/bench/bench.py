@@ -59,7 +59,7 @@ def measure_crowd(place, report, rounds):
     place.start_servers('lxcfs', 'ours')
     _groups, join = place.containers('crowd', CROWD)
     names = {(s, f): f'cat:{place.path(s, f)}' for f in CROWD_FILES for s in ('lxcfs', 'ours')}
-    found = place.read(list(names.values()), '-N', str(CROWD), '-n', '20', '-r', str(rounds), *join,
+    found = place.read(list(names.values()), '-N', str(CROWD), '-n', '100', '-r', str(max(rounds // 2, 1)), *join,
                        *options_of('own'))
     report.table(f'{CROWD} readers in {CROWD} containers at once, {len(host.CPUS)} CPUs',
                  ('file', 'reads/s: lxcfs', 'lxcfs-clone', 'times', 'at least', '', 'ms: lxcfs median',

@@ -26,6 +26,7 @@
 #define MAX_CGROUPS 16
 #define MAX_READERS 4096
 #define ANY_CPU     UINT32_MAX
+#define SETTLE_US   20000
 
 enum mode { MODE_CAT, MODE_READ, MODE_HELD, N_MODES };
 
@@ -245,8 +246,11 @@ static void read_batch(const struct plan *p, struct shared *s, unsigned file, un
 	struct span *span = &s->spans[((size_t)file * p->rounds + round) * p->readers + reader];
 	uint64_t last;
 
-	if (p->readers > 1)
+	if (p->readers > 1) {
+		/* The server of the batch before has releases left that nobody waits for. */
+		(void)usleep(SETTLE_US);
 		pthread_barrier_wait(&s->barrier);
+	}
 	last = span->start = now_ns();
 	for (unsigned i = 0; i < p->batch; i++) {
 		size_t bytes = read_file(f, buf, p->buffer);
