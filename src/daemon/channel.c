@@ -15,9 +15,14 @@
 #include "daemon/backlog.h"
 #include "daemon/handshake.h"
 #include "util/log.h"
+#include "util/sys.h"
 
-/* How often a leader asks whether there is more to do than it can, and an assistant if any. */
+/*
+ * How often a leader asks whether there is more to do than it can, and an assistant if any. A
+ * leader that has served fewer than that in this time can do it alone: it need not ask.
+ */
 #define LEADER_ASKS_EVERY    8
+#define LEADER_ASKS_MS       40
 #define ASSISTANT_ASKS_EVERY 8
 
 /* What a thread is for at the moment. */
@@ -258,6 +263,19 @@ void channel_step_aside(void *channel)
 	pthread_mutex_unlock(&ch->lock);
 }
 
+/* Whether a leader is in such demand that it should look for more. */
+static bool in_demand(void)
+{
+	static _Thread_local unsigned served;
+	static _Thread_local uint64_t since_ms;
+	uint64_t now, before = since_ms;
+
+	if (++served % LEADER_ASKS_EVERY != 0)
+		return false;
+	now = since_ms = sys_coarse_ms();
+	return now - before <= LEADER_ASKS_MS;
+}
+
 /* Returns when there is something to do: true, or false when it is time to stop. */
 static bool take_place(struct channel *ch)
 {
@@ -265,7 +283,7 @@ static bool take_place(struct channel *ch)
 
 	if (role == ASSISTS && ++served % ASSISTANT_ASKS_EVERY == 0 && !is_crowded(ch))
 		role = STANDS_BY;
-	if (role == LEADS && ++served % LEADER_ASKS_EVERY == 0 && is_crowded(ch))
+	if (role == LEADS && in_demand() && is_crowded(ch))
 		call_assistant(ch);
 	if (role == STANDS_BY) {
 		pthread_mutex_lock(&ch->lock);
