@@ -36,9 +36,6 @@ bool sys_has_mount_beneath(void);
 /* Give the mount at @tree more MOUNT_ATTR_ bits. -ENOSYS before Linux 5.12. */
 int sys_mount_attr_set(int tree, uint64_t attrs);
 
-/* Close every descriptor from @first on. -ENOSYS before Linux 5.9. */
-int sys_close_from(unsigned first);
-
 /* CLOCK_BOOTTIME in nanoseconds. */
 uint64_t sys_boottime_ns(void);
 

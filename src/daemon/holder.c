@@ -16,8 +16,10 @@
 #include "cgroup/join.h"
 #include "daemon/hierarchies.h"
 #include "daemon/holding.h"
+#include "util/fail.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/unix.h"
 
 #define SUFFIX "holder"
 #define CGROUP "lxcfs-clone-holder"
@@ -35,13 +37,6 @@ struct holder {
 	struct cg_layout *layout;
 };
 
-static bool fail(GError **error, int err, const char *what, const char *object)
-{
-	g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err), "%s %s: %s", what, object,
-		    g_strerror(err));
-	return false;
-}
-
 static bool open_socket(struct holder *h, GError **error)
 {
 	g_autofree char *path = instance_path(h->mountpoint, SUFFIX);
@@ -49,16 +44,16 @@ static bool open_socket(struct holder *h, GError **error)
 	struct stat st;
 
 	if (g_mkdir_with_parents(dir, 0755) < 0)
-		return fail(error, errno, "cannot make the directory", dir);
+		return fail(error, errno, "cannot make the directory %s", dir);
 	h->name = g_path_get_basename(path);
 	h->run_dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (h->run_dir < 0)
-		return fail(error, errno, "cannot open the directory", dir);
-	h->holding.listener = holding_listen(path);
+		return fail(error, errno, "cannot open the directory %s", dir);
+	h->holding.listener = unix_listen(path);
 	if (h->holding.listener < 0)
-		return fail(error, -h->holding.listener, "cannot listen at", path);
+		return fail(error, -h->holding.listener, "cannot listen at %s", path);
 	if (fstatat(h->run_dir, h->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(error, errno, "cannot find the socket", path);
+		return fail(error, errno, "cannot find the socket %s", path);
 	h->socket = st.st_ino;
 	return true;
 }
@@ -196,7 +191,7 @@ static bool fork_away(struct holder *h, GError **error)
 	char byte;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
-		return fail(error, errno, "cannot make a pipe for the holder of", h->mountpoint);
+		return fail(error, errno, "cannot make a pipe for the holder of %s", h->mountpoint);
 	settled = fds[0];
 	h->ready = fds[1];
 	pid = fork();
@@ -213,7 +208,8 @@ static bool fork_away(struct holder *h, GError **error)
 	p = (struct pollfd){ .fd = settled, .events = POLLIN };
 	if (pid > 0 && poll(&p, 1, SETTLE_TIMEOUT_MS) == 1 && read(settled, &byte, 1) == 1)
 		return true;
-	return fail(error, pid < 0 ? errno : ETIMEDOUT, "cannot start a holder of", h->mountpoint);
+	return fail(error, pid < 0 ? errno : ETIMEDOUT, "cannot start a holder of %s",
+		    h->mountpoint);
 }
 
 bool holder_start(const char *mountpoint, int fuse, int state, unsigned seconds, GError **error)

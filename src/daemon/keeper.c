@@ -18,6 +18,7 @@
 #include "daemon/report.h"
 #include "daemon/seat.h"
 #include "host/host.h"
+#include "util/fail.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/sys.h"
@@ -38,13 +39,6 @@ struct keeper {
 	struct handover found; /* what an earlier instance left, until it is taken */
 	struct estate estate;
 };
-
-static bool fail(GError **error, int err, const char *what)
-{
-	g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err), "%s: %s", what,
-		    g_strerror(err));
-	return false;
-}
 
 static bool write_pidfile(struct keeper *k, GError **error)
 {

@@ -12,22 +12,10 @@
 
 #include "bind/instance.h"
 #include "bind/table.h"
+#include "util/fail.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/sys.h"
-
-G_GNUC_PRINTF(3, 4) static bool fail(GError **error, int err, const char *format, ...)
-{
-	va_list ap;
-	g_autofree char *what = NULL;
-
-	va_start(ap, format);
-	what = g_strdup_vprintf(format, ap);
-	va_end(ap);
-	g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err), "%s: %s", what,
-		    g_strerror(err));
-	return false;
-}
 
 /* Who was killed lets go of its lock a moment after it is gone from sight. */
 #define LOCK_MS 1000u

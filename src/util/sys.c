@@ -98,11 +98,6 @@ int sys_mount_attr_set(int tree, uint64_t attrs)
 	return result(syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)));
 }
 
-int sys_close_from(unsigned first)
-{
-	return result(syscall(SYS_close_range, first, ~0u, 0));
-}
-
 static struct timespec clock_now(clockid_t clock)
 {
 	struct timespec ts;
