@@ -11,6 +11,9 @@ int sys_open_beneath(int dirfd, const char *path, int flags);
 /* pidfd_open(2), close-on-exec. */
 int sys_pidfd_open(pid_t pid);
 
+/* pidfd_getfd(2): what is number @fd in the process of @pidfd, close-on-exec. -ENOSYS before 5.6. */
+int sys_pidfd_getfd(int pidfd, int fd);
+
 /*
  * A procfs of our own that is mounted nowhere (fsopen, fsmount): files bound over /proc don't hide
  * it.

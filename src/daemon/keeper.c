@@ -248,16 +248,15 @@ static bool set_up(struct keeper *k, GError **error)
 
 static void tear_down(struct keeper *k)
 {
-	struct host *host;
+	struct host *host = NULL;
 	bool stays = false;
 
-	if (k->seat.fuse >= 0 && host_open("/", &host) == 0) {
+	if (k->seat.fuse >= 0 && host_open("/", &host) == 0)
 		stays = k->ended_by && estate_has_heir(&k->estate, host, k->ended_by);
-		if (!stays)
-			mount_detach(host, k->config->mountpoint);
-		host_free(host);
-	}
 	k->crew = crew_free(k->crew);
+	if (host && !stays)
+		mount_end(host, k->config->mountpoint);
+	host_free(host);
 	if (stays)
 		estate_leave(&k->estate);
 	else

@@ -31,6 +31,11 @@ int sys_pidfd_open(pid_t pid)
 	return result(syscall(SYS_pidfd_open, pid, 0));
 }
 
+int sys_pidfd_getfd(int pidfd, int fd)
+{
+	return result(syscall(SYS_pidfd_getfd, pidfd, fd, 0));
+}
+
 int sys_mount_private_proc(void)
 {
 	AUTO_FD int fs = result(syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC));

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A dead worker is replaced, and its readers notice nothing."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -11,6 +12,7 @@ from lab import MIB, host, parse
 from lab.check import between, equal, eventually, needs, ok
 
 FILES = ('meminfo', 'cpuinfo', 'stat', 'uptime', 'loadavg', 'diskstats', 'swaps')
+GONE = ('ENOTCONN', 'ECONNABORTED')
 
 
 def test_keeper_and_two_workers(lab):
@@ -141,6 +143,53 @@ def test_keeper_killed_while_the_worker_is_stopped(lab):
     os.kill(keeper, signal.SIGKILL)
     equal(box.call(outcome_of_reading, '/proc/meminfo', seconds=20), '', 'reading')
     ok(daemon.worker() != worker, 'another worker')
+
+
+def freeze(lab, pid):
+    """Freeze a process; the group that does."""
+    group = lab.cgroup(controllers=('freezer',))
+    lab.later(group.freeze, False)
+    group.join(pid)
+    group.freeze(True)
+    return group
+
+
+@needs('v1', timeout=60)
+def test_end_beside_a_frozen_worker(lab):
+    """It has been replaced, but cannot die: nobody waits for it after the daemon's end."""
+    daemon = lab.start_daemon()
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    frozen = daemon.worker()
+    freeze(lab, frozen)
+    equal(box.call(outcome_of_reading, '/proc/meminfo', seconds=15), '', 'reading')
+    equal(daemon.stop(), 0, 'exit status')
+    ok(host.is_alive(frozen), 'the frozen worker is not dead')
+    ok(box.call(outcome_of_reading, '/proc/meminfo', seconds=5) in GONE, 'reading after the end')
+    daemon.start()
+    ok(host.read(daemon.path('/proc/meminfo')), 'meminfo of the next instance')
+
+
+@needs('v1', timeout=60)
+def test_start_beside_a_frozen_worker(lab):
+    """All are killed, one of them cannot die: it neither keeps an instance out nor a reader."""
+    daemon = lab.start_daemon()
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    frozen = daemon.worker()
+    freeze(lab, frozen)
+    waiting = box.start(outcome_of_reading, '/proc/meminfo')
+    os.kill(frozen, signal.SIGKILL)
+    while others := [pid for pid in daemon.processes() if pid != frozen]:
+        for pid in others:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    daemon.process.wait()
+    ok(host.is_alive(frozen), 'the frozen worker is not dead')
+    daemon.start()
+    ok(waiting.result(10) in GONE, 'a reader that waited')
+    eventually(
+        lambda: box.call(outcome_of_reading, '/proc/meminfo', seconds=5) == '', 'files put back'
+    )
+    equal(parse.meminfo(box.read('/proc/meminfo'))['MemTotal'], 256 * 1024, 'MemTotal')
 
 
 @needs(timeout=60)
