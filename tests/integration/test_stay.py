@@ -193,6 +193,33 @@ def test_start_beside_a_frozen_worker(lab):
 
 
 @needs(timeout=60)
+def test_worker_killed_while_the_keeper_is_stopped(lab):
+    """The one that stands by sees that nobody has it go on, and takes the keeper's place."""
+    daemon = lab.start_daemon()
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    keeper, worker = daemon.keeper(), daemon.worker()
+    os.kill(keeper, signal.SIGSTOP)
+    os.kill(worker, signal.SIGKILL)
+    equal(box.call(outcome_of_reading, '/proc/meminfo', seconds=20), '', 'reading')
+    daemon.keeper(keeper)
+    ok(not host.is_alive(keeper), 'the keeper that was stopped is alive')
+
+
+@needs('v1', timeout=60)
+def test_worker_killed_while_the_keeper_is_frozen(lab):
+    """The same; and when it is thawed it is dead."""
+    daemon = lab.start_daemon()
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    keeper, worker = daemon.keeper(), daemon.worker()
+    group = freeze(lab, keeper)
+    os.kill(worker, signal.SIGKILL)
+    equal(box.call(outcome_of_reading, '/proc/meminfo', seconds=20), '', 'reading')
+    group.freeze(False)
+    eventually(lambda: not host.is_alive(keeper), 'the keeper that was frozen is dead')
+    equal(box.call(outcome_of_reading, '/proc/meminfo'), '', 'reading')
+
+
+@needs(timeout=60)
 def test_worker_killed_while_an_upgrade_does_not_get_ready(lab):
     """The one that stands by is of the former program, and takes over at once."""
     program = f'{lab.folder}/program'
