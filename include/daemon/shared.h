@@ -62,7 +62,7 @@ struct pulse {
 struct keeper_record {
 	_Atomic int32_t keeper; /* its pid, or of the worker that is to start one in its place */
 	int32_t worker;         /* pid of the one that serves; 0: none */
-	uint32_t restarts;      /* of workers that died */
+	uint32_t restarts;      /* of workers that served and died */
 	uint32_t upgrades;      /* workers that made way for another binary's */
 	uint32_t keepers;       /* keepers that took another one's place */
 	uint32_t stored;        /* descriptors that were given to systemd, see store.h */

@@ -219,6 +219,12 @@ def test_worker_killed_while_the_keeper_is_frozen(lab):
     equal(box.call(outcome_of_reading, '/proc/meminfo'), '', 'reading')
 
 
+def put_in_place(lab, name, program):
+    """What is started from now on is one of the programs that fail on purpose."""
+    shutil.copy(f'{os.path.dirname(lab.run.binary)}/tests/{name}', f'{program}.new')
+    os.rename(f'{program}.new', program)
+
+
 @needs(timeout=60)
 def test_worker_killed_while_an_upgrade_does_not_get_ready(lab):
     """The one that stands by is of the former program, and takes over at once."""
@@ -226,8 +232,7 @@ def test_worker_killed_while_an_upgrade_does_not_get_ready(lab):
     shutil.copy(lab.run.binary, program)
     daemon = lab.start_daemon(binary=program)
     box = lab.container(memory=256 * MIB, daemon=daemon)
-    shutil.copy(f'{os.path.dirname(lab.run.binary)}/tests/mute', f'{program}.new')
-    os.rename(f'{program}.new', program)
+    put_in_place(lab, 'mute', program)
     os.kill(daemon.keeper(), signal.SIGHUP)
     time.sleep(0.3 * host.SCALE)
     start = time.monotonic()
@@ -235,6 +240,25 @@ def test_worker_killed_while_an_upgrade_does_not_get_ready(lab):
     equal(box.call(outcome_of_reading, '/proc/meminfo'), '', 'reading')
     between(time.monotonic() - start, 0, 1.5 * host.SCALE, 'seconds')
     eventually(lambda: 'the new binary is not taken' in daemon.log(), 'it is refused', 10)
+
+
+def cpu_seconds(pid):
+    """Of a process, user and system."""
+    fields = host.read(f'/proc/{pid}/stat').rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def test_upgrade_that_hangs_up(lab):
+    """The keeper waits for it in peace, then refuses it."""
+    program = f'{lab.folder}/program'
+    shutil.copy(lab.run.binary, program)
+    daemon = lab.start_daemon(binary=program)
+    keeper = daemon.keeper()
+    put_in_place(lab, 'mute-hangs-up', program)
+    before = cpu_seconds(keeper)
+    os.kill(keeper, signal.SIGHUP)
+    eventually(lambda: 'the new binary is not taken' in daemon.log(), 'it is refused', 10)
+    between(cpu_seconds(keeper) - before, 0, 0.5 * host.SCALE, 'seconds of CPU time')
 
 
 def test_upgrade_whose_worker_dies_at_once(lab):

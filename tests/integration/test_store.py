@@ -194,6 +194,21 @@ def test_holder_is_patient_with_bad_clients(lab):
             client.close()
 
 
+def test_manager_lost_what_the_holder_has(lab):
+    """The next instance goes on with the holder's, and has the manager keep it, too."""
+    daemon = lab.start_daemon('--holder=60', store=True)
+    with outlive.ending(daemon):
+        box = lab.container(daemon=daemon, memory=256 * MIB)
+        daemon.kill_everything()
+        daemon.hear_all()
+        daemon.forget_stored()
+        daemon.start()
+        daemon.hear_all()
+        equal({name: len(fds) for name, fds in daemon.stored.items()}, {'fuse': 1, 'state': 1},
+              'stored')
+        equal(parse.meminfo(box.read('/proc/meminfo'))['MemTotal'], 256 * 1024, 'MemTotal')
+
+
 def test_holder_was_killed(lab):
     """The daemon serves on; when it dies, too, the next instance mounts anew."""
     daemon = lab.start_daemon('--holder=60')
