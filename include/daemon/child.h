@@ -56,8 +56,8 @@ int child_start(int executable, char **argv, const struct handed *handed, const 
  */
 int child_adopt(const struct handed *handed, struct child *ret);
 
-/* Whether @byte has come from it; never waits. */
-bool child_heard(const struct child *child, char byte);
+/* Whether @byte has come from it; never waits. One that hung up is not listened to any more. */
+bool child_heard(struct child *child, char byte);
 bool child_tell(const struct child *child, char byte);
 
 bool child_is_dead(const struct child *child);

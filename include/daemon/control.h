@@ -16,13 +16,7 @@ enum control_request {
 /* What the @len bytes of a message ask for: a word, and a newline if it pleases. */
 enum control_request control_parse(const char *bytes, size_t len);
 
-/*
- * Listens at @path, for whoever has our uid or 0; a socket that an earlier instance left there is
- * removed. Returns a descriptor that does not block, or -errno.
- */
-int control_listen_at(const char *path);
-
-/* The same at the place that belongs to @mountpoint, whose lock is ours. */
+/* Listens at the place that belongs to @mountpoint, whose lock is ours. As unix_listen(). */
 int control_listen(const char *mountpoint);
 
 /*

@@ -21,10 +21,12 @@
 /*
  * Starts a holder of @fuse and @state, which stay the caller's too, for @mountpoint, whose lock we
  * must have. It waits @seconds for an instance (holder_attend()), now and whenever there is none.
- * What it could not leave (a mount namespace, a cgroup) it warns of in our log. Returns once it is
- * out of our cgroup; the caller has one thread, and does not ignore SIGCHLD.
+ * What it could not leave (a mount namespace, a cgroup) it warns of in our log. Once it is out of our
+ * cgroup *@ret_ready, the caller's, reads a byte; it reads as ended if the holder died. Who closes it
+ * before has the holder let go. The caller has one thread, and does not ignore SIGCHLD.
  */
-bool holder_start(const char *mountpoint, int fuse, int state, unsigned seconds, GError **error);
+bool holder_start(const char *mountpoint, int fuse, int state, unsigned seconds, int *ret_ready,
+		  GError **error);
 
 /*
  * What the holder of @mountpoint has. Returns 0 with both descriptors, good and the caller's,

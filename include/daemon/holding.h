@@ -11,9 +11,6 @@
 
 #include "daemon/handover.h"
 
-/* Bind and listen at @path, whatever lies there, mode 0600. A descriptor or -errno. */
-int holding_listen(const char *path);
-
 enum holding_end {
 	HOLDING_ASKED,     /* to quit, by an instance or a signal */
 	HOLDING_ABANDONED, /* no instance came in time */
@@ -21,7 +18,7 @@ enum holding_end {
 };
 
 struct holding {
-	int listener; /* from holding_listen() */
+	int listener; /* from unix_listen() */
 	int signals;  /* a signalfd: whatever comes asks to quit; -1: none */
 	struct handover pair;
 	unsigned seconds; /* how long it waits for an instance, at first and after each */

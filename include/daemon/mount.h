@@ -34,7 +34,8 @@ void mount_give_up(const char *mountpoint, struct mountpoint *mp, bool served);
 bool mount_fuse(const char *mountpoint, const char *options, int *ret_fd, GError **error);
 
 /*
- * Detach what we mounted, if it is what lies there. Files of it that are bound into containers stay
- * until our end.
+ * Aborts and detaches what we mounted, if it is what lies there: once nobody is to serve it any more.
+ * Files of it that are bound into containers say ENOTCONN from then on, and whoever waits for an answer
+ * gets ECONNABORTED.
  */
-void mount_detach(const struct host *host, const char *mountpoint);
+void mount_end(const struct host *host, const char *mountpoint);

@@ -62,7 +62,7 @@ struct pulse {
 struct keeper_record {
 	_Atomic int32_t keeper; /* its pid, or of the worker that is to start one in its place */
 	int32_t worker;         /* pid of the one that serves; 0: none */
-	uint32_t restarts;      /* of workers that died */
+	uint32_t restarts;      /* of workers that served and died */
 	uint32_t upgrades;      /* workers that made way for another binary's */
 	uint32_t keepers;       /* keepers that took another one's place */
 	uint32_t stored;        /* descriptors that were given to systemd, see store.h */
@@ -89,7 +89,8 @@ struct shared_header {
 	uint32_t n_cpus;
 	uint64_t size;
 	uint32_t text_size;
-	_Atomic uint32_t lost;       /* the memory is new, the mount is not: ask the kernel again */
+	uint32_t generation;   /* of the names, see fs/names.h: of the same mount's memories */
+	_Atomic uint32_t lost; /* the memory is new, the mount is not: ask the kernel again */
 	_Atomic uint32_t containers; /* known to the worker */
 	_Atomic uint32_t stuck;      /* the worker was killed since these hung: a bit a pulse */
 	struct keeper_record record;

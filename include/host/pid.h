@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /* What /proc/PID says of a process or thread. Every function: -ESRCH or -ENOENT when it is gone. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -21,6 +22,9 @@ int pidstat_parse(const char *text, struct pidstat *ret);
 /* The last number of the NSpid line of /proc/PID/status: the pid in its own namespace. */
 int nspid_parse(const char *status, uint64_t *ret);
 
+/* Whether SIGKILL is in the SigPnd line of /proc/PID/status. 0 or -EBADMSG. */
+int sigpnd_parse(const char *status, bool *ret_killed);
+
 /* Seconds and nanoseconds of the boottime line of /proc/PID/timens_offsets, as nanoseconds. */
 int timens_parse(const char *text, int64_t *ret_ns);
 
@@ -28,6 +32,12 @@ int host_pid_stat(const struct host *host, pid_t pid, struct pidstat *ret);
 /* The same of one thread alone (/proc/TID/task/TID/stat), which does not sum over its process. */
 int host_task_stat(const struct host *host, pid_t tid, struct pidstat *ret);
 int host_pid_nspid(const struct host *host, pid_t pid, uint64_t *ret);
+
+/*
+ * Whether @pid got SIGKILL and has not seen it yet: it is about to die, or, frozen on cgroup v1, will
+ * when it is thawed; in between it does nothing any more.
+ */
+int host_pid_is_killed(const struct host *host, pid_t pid, bool *ret);
 int host_pid_timens(const struct host *host, pid_t pid, int64_t *ret_ns);
 
 /* /proc/PID/personality, see personality(2). */

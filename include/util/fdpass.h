@@ -9,12 +9,6 @@
 #define FDPASS_MAX 8
 
 /*
- * The address of the socket at @path; "@name" is an abstract one. Returns its length, or -EINVAL:
- * empty or too long.
- */
-int fdpass_address(const char *path, struct sockaddr_un *ret);
-
-/*
  * Send @text, without a NUL, with @n of @fds (at most FDPASS_MAX, may be 0) as one message. @to is
  * for a socket that is not connected, else NULL. @flags as sendmsg(2). Returns 0 or -errno.
  */

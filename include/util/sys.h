@@ -11,6 +11,9 @@ int sys_open_beneath(int dirfd, const char *path, int flags);
 /* pidfd_open(2), close-on-exec. */
 int sys_pidfd_open(pid_t pid);
 
+/* pidfd_getfd(2): what is number @fd in the process of @pidfd, close-on-exec. -ENOSYS before 5.6. */
+int sys_pidfd_getfd(int pidfd, int fd);
+
 /*
  * A procfs of our own that is mounted nowhere (fsopen, fsmount): files bound over /proc don't hide
  * it.
@@ -35,9 +38,6 @@ bool sys_has_mount_beneath(void);
 
 /* Give the mount at @tree more MOUNT_ATTR_ bits. -ENOSYS before Linux 5.12. */
 int sys_mount_attr_set(int tree, uint64_t attrs);
-
-/* Close every descriptor from @first on. -ENOSYS before Linux 5.9. */
-int sys_close_from(unsigned first);
 
 /* CLOCK_BOOTTIME in nanoseconds. */
 uint64_t sys_boottime_ns(void);

@@ -10,6 +10,7 @@
 
 #include "bind/instance.h"
 #include "host/host.h"
+#include "util/fail.h"
 #include "util/fd.h"
 #include "util/num.h"
 #include "util/sys.h"
@@ -107,13 +108,6 @@ static int take_lock(const char *mountpoint, int *ret)
 	return 0;
 }
 
-static bool fail(GError **error, int err, const char *what, const char *mountpoint)
-{
-	g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err), "%s %s: %s", what,
-		    mountpoint, g_strerror(err));
-	return false;
-}
-
 bool live_open(const struct host *host, const char *mountpoint, bool must_serve, struct live *ret,
 	       GError **error)
 {
@@ -125,15 +119,15 @@ bool live_open(const struct host *host, const char *mountpoint, bool must_serve,
 		return false;
 	}
 	if (r < 0)
-		return fail(error, -r, "cannot read the id of", mountpoint);
+		return fail(error, -r, "cannot read the id of %s", mountpoint);
 	r = take_lock(mountpoint, &ret->lock);
 	if (r < 0)
-		return fail(error, -r, "cannot lock the containers' mounts of", mountpoint);
+		return fail(error, -r, "cannot lock the containers' mounts of %s", mountpoint);
 	ret->own_ids = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 	ret->ours.source = ret->source;
 	r = look(host, mountpoint, ret);
 	if (r < 0)
-		return fail(error, -r, "cannot look at", mountpoint);
+		return fail(error, -r, "cannot look at %s", mountpoint);
 	if (must_serve && !ret->ours.serving) {
 		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NXIO,
 			    "no lxcfs-clone serves %s: start it first", mountpoint);

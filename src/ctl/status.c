@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "bind/instance.h"
@@ -13,6 +12,7 @@
 #include "util/fd.h"
 #include "util/num.h"
 #include "util/octal.h"
+#include "util/unix.h"
 
 #define REPLY_SIZE 65536u
 #define WAIT_S     5
@@ -44,16 +44,16 @@ static int ask(const char *path, char *reply, size_t size)
 {
 	static const char request[] = "status\n";
 	const struct timeval wait = { .tv_sec = WAIT_S };
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address;
+	int len = unix_address(path, &address);
 	AUTO_FD int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	ssize_t n;
 
-	if (fd < 0)
-		return -errno;
-	(void)g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
+	if (len < 0 || fd < 0)
+		return len < 0 ? len : -errno;
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	if (connect(fd, (const struct sockaddr *)&address, (socklen_t)len) < 0 ||
 	    send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
 		return -errno;
 	n = recv(fd, reply, size - 1, 0);

@@ -113,11 +113,14 @@ int child_adopt(const struct handed *handed, struct child *ret)
 	return 0;
 }
 
-bool child_heard(const struct child *c, char byte)
+bool child_heard(struct child *c, char byte)
 {
 	char got;
+	ssize_t n = c->control >= 0 ? recv(c->control, &got, 1, MSG_DONTWAIT) : -1;
 
-	return c->control >= 0 && recv(c->control, &got, 1, MSG_DONTWAIT) == 1 && got == byte;
+	if (n == 0) /* else it would be readable for ever */
+		fd_close(&c->control);
+	return n == 1 && got == byte;
 }
 
 bool child_tell(const struct child *c, char byte)

@@ -6,16 +6,14 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "bind/instance.h"
 #include "util/fd.h"
+#include "util/unix.h"
 
 #define WAIT_MS      100
 #define REQUEST_SIZE 64
-#define BACKLOG      8
 
 static const struct {
 	const char *word;
@@ -34,36 +32,11 @@ enum control_request control_parse(const char *bytes, size_t len)
 	return CONTROL_UNKNOWN;
 }
 
-int control_listen_at(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	AUTO_FD int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return -errno;
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	if (unlink(path) < 0 && errno != ENOENT)
-		return -errno;
-	/* The file gets the socket's mode: it is never there with a wider one. */
-	if (fchmod(fd, 0600) < 0 ||
-	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	if (listen(fd, BACKLOG) < 0) {
-		int err = errno;
-
-		(void)unlink(path);
-		return -err;
-	}
-	return fd_steal(&fd);
-}
-
 int control_listen(const char *mountpoint)
 {
 	g_autofree char *path = instance_path(mountpoint, "sock");
 
-	return control_listen_at(path);
+	return unix_listen(path);
 }
 
 /* The file's mode says so, too; but a descriptor may be handed on, or the mode be changed. */

@@ -116,15 +116,10 @@ int crew_adopt(struct crew *c, const struct handed *handed)
 	return r;
 }
 
-static void note_death(struct crew *c, const char *why)
+/* For must_pause(). */
+static void note_death(struct crew *c)
 {
-	struct keeper_record *r = c->record;
-	uint32_t i = r->restarts % SHARED_N_REASONS;
-
 	c->deaths_ms[c->n_deaths++ % HASTE] = sys_coarse_ms();
-	r->reasons[i].at_ms = sys_boottime_ns() / 1000000;
-	g_strlcpy(r->reasons[i].why, why, sizeof(r->reasons[i].why));
-	r->restarts++;
 }
 
 /* @child is not needed any more; it is reaped when it is dead. */
@@ -161,9 +156,14 @@ static void reap_leaving(struct crew *c)
 
 static void lose_serving(struct crew *c, pid_t pid, const char *why)
 {
+	struct keeper_record *r = c->record;
+	uint32_t i = r->restarts++ % SHARED_N_REASONS;
+
 	log_warning("worker %d %s, another one takes over", pid, why);
-	note_death(c, why);
-	c->record->worker = 0;
+	note_death(c);
+	r->reasons[i].at_ms = sys_boottime_ns() / 1000000;
+	g_strlcpy(r->reasons[i].why, why, sizeof(r->reasons[i].why));
+	r->worker = 0;
 }
 
 static bool is_unmounted(const struct crew *c)
@@ -213,7 +213,7 @@ static void bury_standby(struct crew *c)
 		return;
 	dismiss(c, &c->standby);
 	log_error("a worker that was to stand by %s", why);
-	note_death(c, why);
+	note_death(c);
 }
 
 static void bury_trial(struct crew *c)
@@ -242,7 +242,7 @@ static void start(struct crew *c, int executable, struct child *child)
 
 	if (r < 0) {
 		log_error("cannot start a worker: %s", g_strerror(-r));
-		note_death(c, "could not be started");
+		note_death(c);
 	}
 }
 

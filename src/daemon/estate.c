@@ -2,6 +2,7 @@
 #include "daemon/estate.h"
 
 #include <poll.h>
+#include <unistd.h>
 
 #include "daemon/holder.h"
 #include "daemon/store.h"
@@ -12,12 +13,17 @@
 /* Between two attempts to start a holder in place of one that died. */
 #define RETRY_MS 5000u
 
-struct handover estate_find(const char *mountpoint)
+/* It makes a few directories, with whatever else goes on in the hierarchies. */
+#define SETTLE_MS 5000u
+
+struct handover estate_find(struct estate *e)
 {
 	struct handover pair = HANDOVER_NONE;
 
-	if (!store_take(&pair))
-		(void)holder_fetch(mountpoint, &pair);
+	if (store_take(&pair))
+		e->found = ESTATE_IN_STORE;
+	else if (holder_fetch(e->mountpoint, &pair) == 0)
+		e->found = ESTATE_WITH_HOLDER;
 	return pair;
 }
 
@@ -32,16 +38,31 @@ static void start_holder(struct estate *e)
 	g_autoptr(GError) error = NULL;
 
 	e->tried_ms = sys_coarse_ms();
-	if (holder_start(e->mountpoint, e->pair.fuse, e->pair.state, e->holder_seconds, &error))
-		e->attending = holder_attend(e->mountpoint);
-	else
+	if (!holder_start(e->mountpoint, e->pair.fuse, e->pair.state, e->holder_seconds,
+			  &e->starting, &error))
 		log_warning("%s", error->message);
 }
 
-unsigned estate_keep(struct estate *e, const struct handover *pair, unsigned stored, bool held)
+/* The holder that was started is ready, or it died, or takes too long. */
+static void hear_of_holder(struct estate *e)
+{
+	struct pollfd p = { .fd = e->starting, .events = POLLIN };
+	bool heard = poll(&p, 1, 0) == 1;
+	char byte;
+
+	if (!heard && sys_coarse_ms() - e->tried_ms <= SETTLE_MS)
+		return;
+	if (heard && read(e->starting, &byte, 1) == 1)
+		e->attending = holder_attend(e->mountpoint);
+	if (e->attending < 0)
+		log_warning("the holder of %s does not get ready", e->mountpoint);
+	fd_close(&e->starting);
+}
+
+unsigned estate_keep(struct estate *e, const struct handover *pair, bool stored, bool held)
 {
 	e->pair = *pair;
-	e->stored = stored == 2 ? stored : store_put(pair->fuse, pair->state);
+	e->stored = stored ? 2 : store_put(pair->fuse, pair->state);
 	if (held && e->holder_seconds > 0)
 		e->attending = holder_attend(e->mountpoint);
 	if (e->attending >= 0)
@@ -53,18 +74,26 @@ unsigned estate_keep(struct estate *e, const struct handover *pair, unsigned sto
 	return e->stored;
 }
 
+bool estate_is_settled(const struct estate *e)
+{
+	return e->starting < 0;
+}
+
 int estate_fd(const struct estate *e)
 {
-	return e->attending;
+	return e->starting >= 0 ? e->starting : e->attending;
 }
 
 void estate_run(struct estate *e)
 {
 	struct pollfd p = { .fd = e->attending, .events = POLLIN };
 
-	if (e->attending >= 0 && poll(&p, 1, 0) == 1)
+	if (e->starting >= 0)
+		hear_of_holder(e);
+	else if (e->attending >= 0 && poll(&p, 1, 0) == 1)
 		fd_close(&e->attending);
-	if (e->attending < 0 && e->holder_seconds > 0 && sys_coarse_ms() - e->tried_ms > RETRY_MS)
+	if (e->attending < 0 && e->starting < 0 && e->holder_seconds > 0 &&
+	    sys_coarse_ms() - e->tried_ms > RETRY_MS)
 		start_holder(e);
 }
 
@@ -78,6 +107,7 @@ bool estate_has_heir(const struct estate *e, const struct host *host, int signal
 
 void estate_leave(struct estate *e)
 {
+	fd_close(&e->starting);
 	fd_close(&e->attending);
 }
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "util/fail.h"
+
 /* Mounting has queued the request already. */
 #define INIT_TIMEOUT_MS 5000
 
@@ -45,13 +47,6 @@ struct init_reply {
 	struct fuse_out_header head;
 	struct fuse_init_out out;
 };
-
-static bool fail(GError **error, int err, const char *what)
-{
-	g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err), "%s: %s", what,
-		    g_strerror(err));
-	return false;
-}
 
 static ssize_t read_init(int fd, char *buf, size_t size)
 {

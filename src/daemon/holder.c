@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -16,14 +15,13 @@
 #include "cgroup/join.h"
 #include "daemon/hierarchies.h"
 #include "daemon/holding.h"
+#include "util/fail.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/unix.h"
 
 #define SUFFIX "holder"
 #define CGROUP "lxcfs-clone-holder"
-
-/* It makes a few directories, with whatever else goes on in the hierarchies. */
-#define SETTLE_TIMEOUT_MS 5000
 
 struct holder {
 	const char *mountpoint;
@@ -35,13 +33,6 @@ struct holder {
 	struct cg_layout *layout;
 };
 
-static bool fail(GError **error, int err, const char *what, const char *object)
-{
-	g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err), "%s %s: %s", what, object,
-		    g_strerror(err));
-	return false;
-}
-
 static bool open_socket(struct holder *h, GError **error)
 {
 	g_autofree char *path = instance_path(h->mountpoint, SUFFIX);
@@ -49,16 +40,16 @@ static bool open_socket(struct holder *h, GError **error)
 	struct stat st;
 
 	if (g_mkdir_with_parents(dir, 0755) < 0)
-		return fail(error, errno, "cannot make the directory", dir);
+		return fail(error, errno, "cannot make the directory %s", dir);
 	h->name = g_path_get_basename(path);
 	h->run_dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (h->run_dir < 0)
-		return fail(error, errno, "cannot open the directory", dir);
-	h->holding.listener = holding_listen(path);
+		return fail(error, errno, "cannot open the directory %s", dir);
+	h->holding.listener = unix_listen(path);
 	if (h->holding.listener < 0)
-		return fail(error, -h->holding.listener, "cannot listen at", path);
+		return fail(error, -h->holding.listener, "cannot listen at %s", path);
 	if (fstatat(h->run_dir, h->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(error, errno, "cannot find the socket", path);
+		return fail(error, errno, "cannot find the socket %s", path);
 	h->socket = st.st_ino;
 	return true;
 }
@@ -187,17 +178,15 @@ G_NORETURN static void hold(struct holder *h)
 }
 
 /* Twice, so that whoever reaps orphans gets it, not the instance. */
-static bool fork_away(struct holder *h, GError **error)
+static bool fork_away(struct holder *h, int *ret_ready, GError **error)
 {
-	struct pollfd p;
-	AUTO_FD int settled = -1;
-	int fds[2], status;
+	AUTO_FD int ready = -1;
+	int fds[2], status = 0;
 	pid_t pid;
-	char byte;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
-		return fail(error, errno, "cannot make a pipe for the holder of", h->mountpoint);
-	settled = fds[0];
+		return fail(error, errno, "cannot make a pipe for the holder of %s", h->mountpoint);
+	ready = fds[0];
 	h->ready = fds[1];
 	pid = fork();
 	if (pid == 0) {
@@ -205,18 +194,24 @@ static bool fork_away(struct holder *h, GError **error)
 		pid = fork();
 		if (pid == 0)
 			hold(h);
-		_exit(pid < 0 ? 1 : 0);
+		_exit(pid < 0 ? errno : 0);
 	}
+	if (pid < 0)
+		status = errno;
 	fd_close(&h->ready);
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	p = (struct pollfd){ .fd = settled, .events = POLLIN };
-	if (pid > 0 && poll(&p, 1, SETTLE_TIMEOUT_MS) == 1 && read(settled, &byte, 1) == 1)
-		return true;
-	return fail(error, pid < 0 ? errno : ETIMEDOUT, "cannot start a holder of", h->mountpoint);
+	if (pid > 0) {
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+		status = WEXITSTATUS(status);
+	}
+	if (status != 0)
+		return fail(error, status, "cannot start a holder of %s", h->mountpoint);
+	*ret_ready = fd_steal(&ready);
+	return true;
 }
 
-bool holder_start(const char *mountpoint, int fuse, int state, unsigned seconds, GError **error)
+bool holder_start(const char *mountpoint, int fuse, int state, unsigned seconds, int *ret_ready,
+		  GError **error)
 {
 	struct holder h = { .mountpoint = mountpoint,
 			    .run_dir = -1,
@@ -225,7 +220,7 @@ bool holder_start(const char *mountpoint, int fuse, int state, unsigned seconds,
 					 .signals = -1,
 					 .pair = { .fuse = fuse, .state = state },
 					 .seconds = seconds } };
-	bool ok = open_socket(&h, error) && fork_away(&h, error);
+	bool ok = open_socket(&h, error) && fork_away(&h, ret_ready, error);
 
 	if (!ok)
 		remove_socket(&h);

@@ -5,12 +5,12 @@
 #include <glib.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/fd.h"
 #include "util/fdpass.h"
 #include "util/sys.h"
+#include "util/unix.h"
 
 #define FETCH   "fetch"
 #define PAIR    "pair"
@@ -45,24 +45,6 @@ struct loop {
 	uint64_t left_ms; /* when the last instance ended */
 	int quitter;
 };
-
-int holding_listen(const char *path)
-{
-	struct sockaddr_un addr;
-	int len = fdpass_address(path, &addr);
-	AUTO_FD int fd = -1;
-
-	if (len < 0)
-		return len;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	/* The socket's own mode is that of the file which bind makes. */
-	if (fchmod(fd, 0600) < 0 || (unlink(path) < 0 && errno != ENOENT) ||
-	    bind(fd, (struct sockaddr *)&addr, (socklen_t)len) < 0 || listen(fd, MAX_CLIENTS) < 0)
-		return -errno;
-	return fd_steal(&fd);
-}
 
 /* Our own user, which is root. */
 static bool is_trusted(int sock)
@@ -246,7 +228,7 @@ static int connect_to(int sock, const struct sockaddr_un *addr, int len)
 static int call(const char *path, const char *word)
 {
 	struct sockaddr_un addr;
-	int len = fdpass_address(path, &addr), r;
+	int len = unix_address(path, &addr), r;
 	AUTO_FD int fd = -1;
 
 	if (len < 0)

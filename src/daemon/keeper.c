@@ -18,6 +18,7 @@
 #include "daemon/report.h"
 #include "daemon/seat.h"
 #include "host/host.h"
+#include "util/fail.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/sys.h"
@@ -31,6 +32,7 @@ struct keeper {
 	struct seat seat;
 	int signals, control; /* control: the operator's socket */
 	bool has_pidfile;
+	bool announced;     /* that we serve */
 	sigset_t inherited; /* signal mask */
 	int ended_by;       /* signal; 0: none */
 	pid_t repair;       /* the process that looks for what a dead instance left in containers */
@@ -38,13 +40,6 @@ struct keeper {
 	struct handover found; /* what an earlier instance left, until it is taken */
 	struct estate estate;
 };
-
-static bool fail(GError **error, int err, const char *what)
-{
-	g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err), "%s: %s", what,
-		    g_strerror(err));
-	return false;
-}
 
 static bool write_pidfile(struct keeper *k, GError **error)
 {
@@ -155,6 +150,16 @@ static void reap_repair(struct keeper *k)
 	k->seat.shared.header->record.repaired = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* Once all who are to keep the mount do: from then on we may be killed. */
+static void announce(struct keeper *k)
+{
+	if (k->announced || !estate_is_settled(&k->estate))
+		return;
+	k->announced = true;
+	log_info("serving at %s", k->config->mountpoint);
+	notify("READY=1");
+}
+
 /* Until asked to stop (true), or until there is nothing left to serve (false). */
 static bool watch(struct keeper *k)
 {
@@ -166,6 +171,7 @@ static bool watch(struct keeper *k)
 		if (news == CREW_UNMOUNTED)
 			return false;
 		estate_run(&k->estate);
+		announce(k);
 		reap_repair(k);
 	}
 	return true;
@@ -254,16 +260,15 @@ static bool set_up(struct keeper *k, GError **error)
 
 static void tear_down(struct keeper *k)
 {
-	struct host *host;
+	struct host *host = NULL;
 	bool stays = false;
 
-	if (k->seat.fuse >= 0 && host_open("/", &host) == 0) {
+	if (k->seat.fuse >= 0 && host_open("/", &host) == 0)
 		stays = k->ended_by && estate_has_heir(&k->estate, host, k->ended_by);
-		if (!stays)
-			mount_detach(host, k->config->mountpoint);
-		host_free(host);
-	}
 	k->crew = crew_free(k->crew);
+	if (host && !stays)
+		mount_end(host, k->config->mountpoint);
+	host_free(host);
 	if (stays)
 		estate_leave(&k->estate);
 	else
@@ -282,16 +287,21 @@ static void settle(struct keeper *k)
 	const struct handover pair = { .fuse = k->seat.fuse, .state = k->seat.shared.fd };
 	struct keeper_record *record = &k->seat.shared.header->record;
 	const char *mountpoint = k->config->mountpoint;
+	bool stored = record->stored == 2, held = true;
 
+	/* The record is of an instance before us; what of it is still so tells where we found it. */
+	if (k->config->role == ROLE_FIRST) {
+		stored = k->seat.inherited && k->estate.found == ESTATE_IN_STORE;
+		held = k->seat.inherited && k->estate.found == ESTATE_WITH_HOLDER;
+	}
 	k->seat.served = true;
-	record->stored = estate_keep(&k->estate, &pair, record->stored, k->seat.inherited);
+	record->stored = estate_keep(&k->estate, &pair, stored, held);
 	k->control = control_listen(mountpoint);
 	if (k->control < 0)
 		log_warning("no socket for lxcfs-clonectl: %s", g_strerror(-k->control));
 	if (!record->repaired) /* or a keeper before us died too soon */
 		k->repair = repair_start(mountpoint);
-	log_info("serving at %s", mountpoint);
-	notify("READY=1");
+	announce(k);
 }
 
 bool keeper_run(const struct config *config, char **argv, GError **error)
@@ -305,9 +315,9 @@ bool keeper_run(const struct config *config, char **argv, GError **error)
 	bool ok;
 
 	(void)prctl(PR_SET_NAME, "lxcfs-clone"); /* execveat(2) names it by a number */
-	k.found = config->role == ROLE_FIRST ? estate_find(config->mountpoint) : HANDOVER_NONE;
 	k.estate.mountpoint = config->mountpoint;
 	k.estate.holder_seconds = config->holder_seconds;
+	k.found = config->role == ROLE_FIRST ? estate_find(&k.estate) : HANDOVER_NONE;
 	ok = set_up(&k, error);
 	if (!ok && k.seat.served) { /* the mount goes on without us */
 		estate_leave(&k.estate);

@@ -5,92 +5,60 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "bind/instance.h"
 #include "bind/table.h"
+#include "daemon/lock.h"
+#include "util/fail.h"
 #include "util/fd.h"
 #include "util/log.h"
-#include "util/sys.h"
 
-G_GNUC_PRINTF(3, 4) static bool fail(GError **error, int err, const char *format, ...)
-{
-	va_list ap;
-	g_autofree char *what = NULL;
-
-	va_start(ap, format);
-	what = g_strdup_vprintf(format, ap);
-	va_end(ap);
-	g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err), "%s: %s", what,
-		    g_strerror(err));
-	return false;
-}
-
-/* Who was killed lets go of its lock a moment after it is gone from sight. */
-#define LOCK_MS 1000u
-
-static bool lock_patiently(int fd)
-{
-	uint64_t start = sys_coarse_ms();
-
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK || sys_coarse_ms() - start >= LOCK_MS)
-			return false;
-		g_usleep(10000);
-	}
-	return true;
-}
-
-/* One instance a mount point: the lock's name is the mount point's. */
-static bool take_lock(const char *mountpoint, int *ret, GError **error)
-{
-	g_autofree char *path = instance_path(mountpoint, "lock");
-	struct stat st;
-	AUTO_FD int fd = -1;
-
-	if (g_mkdir_with_parents(INSTANCE_RUN_DIR, 0755) < 0)
-		return fail(error, errno, "cannot make " INSTANCE_RUN_DIR);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return fail(error, errno, "cannot open %s", path);
-	if (!lock_patiently(fd)) {
-		if (errno != EWOULDBLOCK)
-			return fail(error, errno, "cannot lock %s", path);
-		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_EXIST,
-			    "another lxcfs-clone serves %s already", mountpoint);
-		return false;
-	}
-	/* Taken from under us: who had it removed it before letting go. */
-	if (fstat(fd, &st) < 0 || st.st_nlink == 0)
-		return take_lock(mountpoint, ret, error);
-	*ret = fd_steal(&fd);
-	return true;
-}
+/* What is mounted on top at the mount point. */
+enum whose {
+	OTHERS,
+	STRANGERS, /* an lxcfs-clone's, with an id that is not ours */
+	OURS,
+};
 
 struct topmost {
-	const char *mountpoint;
-	bool ours;
+	const char *mountpoint, *source;
+	enum whose whose;
 };
 
 static bool look_at(const struct mountinfo *m, void *arg)
 {
 	struct topmost *t = arg;
 
-	if (strcmp(m->point, t->mountpoint) == 0)
-		t->ours = strcmp(m->fstype, INSTANCE_FS_TYPE) == 0;
+	if (strcmp(m->point, t->mountpoint) != 0)
+		return true;
+	if (strcmp(m->fstype, INSTANCE_FS_TYPE) != 0)
+		t->whose = OTHERS;
+	else
+		t->whose = strcmp(m->source, t->source) == 0 ? OURS : STRANGERS;
 	return true;
 }
 
-/* Whether the topmost mount at @mountpoint is of an lxcfs-clone (by the last such line). */
-static bool is_ours(const struct host *host, const char *mountpoint)
+/* By the last line of @mountpoint. @source: what ours has. */
+static enum whose look(const struct host *host, const char *mountpoint, const char *source)
 {
-	struct topmost top = { .mountpoint = mountpoint };
+	struct topmost top = { .mountpoint = mountpoint, .source = source };
 	AUTO_FD int fd = openat(host_proc_dir(host), "self/mountinfo", O_RDONLY | O_CLOEXEC);
 
-	return fd >= 0 && table_each(fd, UINT64_MAX, look_at, &top) == 0 && top.ours;
+	return fd >= 0 && table_each(fd, UINT64_MAX, look_at, &top) == 0 ? top.whose : OTHERS;
+}
+
+/*
+ * Nobody will serve it any more. Ours is aborted first, so that no reader waits for a process that
+ * cannot die (frozen on cgroup v1) and has /dev/fuse.
+ */
+static int end(const char *mountpoint, enum whose whose)
+{
+	int flags = MNT_DETACH | UMOUNT_NOFOLLOW | (whose == OURS ? MNT_FORCE : 0);
+
+	return umount2(mountpoint, flags) < 0 ? -errno : 0;
 }
 
 static bool is_empty(const char *path)
@@ -104,19 +72,21 @@ bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempt
 		   struct mountpoint *ret, GError **error)
 {
 	g_autofree char *source = NULL;
+	enum whose whose;
 	struct stat st;
 	int r;
 
-	if (!take_lock(mountpoint, &ret->lock, error))
+	if (!lock_take(host, mountpoint, &ret->lock, error))
 		return false;
 	r = instance_source_make(mountpoint, &source, &ret->made_id);
 	if (r < 0)
 		return fail(error, -r, "cannot make an id for the mount point %s", mountpoint);
 	/* With the lock ours, a mount of ours there belongs to nobody: dead, or left behind. */
-	while (is_ours(host, mountpoint)) {
+	while ((whose = look(host, mountpoint, source)) != OTHERS) {
 		log_info("detaching what an earlier instance left at %s", mountpoint);
-		if (umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-			return fail(error, errno, "cannot detach the old mount at %s", mountpoint);
+		r = end(mountpoint, whose);
+		if (r < 0)
+			return fail(error, -r, "cannot detach the old mount at %s", mountpoint);
 	}
 	ret->made = access(mountpoint, F_OK) < 0;
 	if (g_mkdir_with_parents(mountpoint, 0755) < 0 && errno != EEXIST)
@@ -134,23 +104,22 @@ bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempt
 bool mount_resume(const struct host *host, const char *mountpoint, struct mountpoint *ret,
 		  GError **error)
 {
-	if (!take_lock(mountpoint, &ret->lock, error))
+	g_autofree char *source = NULL;
+
+	if (!lock_take(host, mountpoint, &ret->lock, error))
 		return false;
-	return is_ours(host, mountpoint) ||
+	return (instance_source(mountpoint, &source) == 0 &&
+		look(host, mountpoint, source) == OURS) ||
 	       fail(error, ENOTCONN, "the earlier mount at %s is not there", mountpoint);
 }
 
 void mount_give_up(const char *mountpoint, struct mountpoint *mp, bool served)
 {
-	g_autofree char *path = instance_path(mountpoint, "lock");
-
 	if (mp->made && !served)
 		(void)rmdir(mountpoint);
 	if (mp->made_id && !served)
 		instance_forget(mountpoint);
-	if (mp->lock >= 0)
-		(void)unlink(path);
-	fd_close(&mp->lock);
+	lock_give_up(mountpoint, &mp->lock);
 }
 
 bool mount_fuse(const char *mountpoint, const char *options, int *ret_fd, GError **error)
@@ -176,10 +145,16 @@ bool mount_fuse(const char *mountpoint, const char *options, int *ret_fd, GError
 	return true;
 }
 
-void mount_detach(const struct host *host, const char *mountpoint)
+void mount_end(const struct host *host, const char *mountpoint)
 {
-	if (!is_ours(host, mountpoint))
+	g_autofree char *source = NULL;
+	int r = instance_source(mountpoint, &source);
+
+	if (r < 0 || look(host, mountpoint, source) != OURS) {
 		log_warning("%s is not unmounted: something else is mounted there", mountpoint);
-	else if (umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-		log_warning("cannot unmount %s: %s", mountpoint, g_strerror(errno));
+		return;
+	}
+	r = end(mountpoint, OURS);
+	if (r < 0)
+		log_warning("cannot unmount %s: %s", mountpoint, g_strerror(-r));
 }

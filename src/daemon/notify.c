@@ -10,6 +10,7 @@
 
 #include "util/fd.h"
 #include "util/fdpass.h"
+#include "util/unix.h"
 
 /* A manager that does not read for so long (it reloads, or was stopped) must not hold us up. */
 static const struct timeval patience = { .tv_sec = 1 };
@@ -23,7 +24,7 @@ static int say(const char *text, const int *fds, size_t n)
 
 	if (!path)
 		return -ENOTCONN;
-	len = fdpass_address(path, &addr);
+	len = unix_address(path, &addr);
 	if (len < 0)
 		return -ENOTCONN;
 	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

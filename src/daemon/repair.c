@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "bind/bind.h"
@@ -15,27 +14,16 @@
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/octal.h"
-#include "util/sys.h"
 
 #define MOST_S 120
 
-/* What we have open would live as long as we: /dev/fuse, the lock. */
-static void close_all(void)
-{
-	struct rlimit limit = { .rlim_cur = 1024 };
-
-	if (sys_close_from(STDERR_FILENO + 1) == 0)
-		return;
-	(void)getrlimit(RLIMIT_NOFILE, &limit);
-	for (rlim_t fd = STDERR_FILENO + 1; fd < limit.rlim_cur; fd++)
-		close((int)fd);
-}
-
 static void be_plain(void)
 {
+	int keep[1];
 	sigset_t none;
 
-	close_all();
+	/* What we have open would live as long as we: /dev/fuse, the lock. */
+	fd_close_others(keep, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGCHLD, SIG_DFL);

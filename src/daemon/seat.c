@@ -7,16 +7,10 @@
 
 #include "daemon/estate.h"
 #include "daemon/handshake.h"
+#include "util/fail.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/sys.h"
-
-static bool fail(GError **error, int err, const char *what)
-{
-	g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err), "%s: %s", what,
-		    g_strerror(err));
-	return false;
-}
 
 /* What the record says of us. */
 static int sign(struct seat *s, const struct host *host)

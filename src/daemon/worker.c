@@ -26,6 +26,9 @@
 /* How long one that stands by watches after the keeper's death. */
 #define ORPHAN_MS 2000
 
+/* How often one that stands by looks whether the keeper has left it a dead worker's place. */
+#define LOOK_MS 3000
+
 /* Rendering needs little; the biggest frame is a few buffers of 8 KiB. */
 #define STACK_SIZE (512u << 10)
 
@@ -34,6 +37,7 @@ struct worker {
 	int executable; /* our own */
 	struct handed handed;
 	uint64_t revived_ms; /* when we started a keeper last */
+	pid_t fenced;        /* the keeper that we killed; 0: none */
 	struct shared shared;
 	struct host *host;
 	struct cg_layout *layout;
@@ -77,7 +81,7 @@ static int open_late(struct worker *w, const struct config *c)
 	w->containers = container_table_new(w->host, w->layout, w->states);
 	if (!w->containers)
 		return -EACCES;
-	w->names = names_new(w->shared.names);
+	w->names = names_new(w->shared.names, h->generation);
 	w->sampler = sampler_new(w->host, w->containers, c->view.loadavg);
 	w->fs.tree = (struct tree){ .host = w->host, .names = w->names };
 	w->fs.renderer = (struct renderer){ .host = w->host,
@@ -221,7 +225,7 @@ static bool is_last(struct worker *w, uint64_t orphaned_ms)
 	/* The worker claimed it, but is stopped, or frozen: the next keeper will see to that. */
 	bool late = sys_coarse_ms() - orphaned_ms > ORPHAN_MS;
 
-	if (is_dead(keeper) || (late && keeper == serving))
+	if (is_dead(keeper) || keeper == w->fenced || (late && keeper == serving))
 		return (late || is_dead(serving)) && claim_keeper(w, keeper);
 	return false;
 }
@@ -249,14 +253,41 @@ static void become_keeper_if_last(struct worker *w)
 	child_exec(w->executable, w->argv, "--keeper", &h);
 }
 
+/*
+ * A keeper that is well has us go on at once when the worker dies. One that has not is stopped: it is
+ * killed, so that it does not come to life beside another one. If it is frozen (on v1) it does that
+ * when it is thawed, and nothing before.
+ */
+static void watch_keeper(struct worker *w)
+{
+	const struct keeper_record *record = &w->shared.header->record;
+	struct pollfd p = { .fd = w->handed.control, .events = POLLIN };
+	pid_t dead = 0; /* the worker, at the last look */
+
+	while (poll(&p, 1, LOOK_MS) == 0) {
+		pid_t serving = record->worker;
+
+		if (serving && serving == dead) {
+			w->fenced = w->handed.peer;
+			log_warning("the keeper does nothing, and is ended");
+			(void)kill(w->fenced, SIGKILL);
+			return;
+		}
+		dead = serving && is_dead(serving) ? serving : 0;
+	}
+}
+
 /* Stands by until the keeper says go. Returns false when it is not to serve. */
 static bool stand_by(struct worker *w)
 {
 	char byte = WORKER_READY;
 
 	(void)prctl(PR_SET_PDEATHSIG, 0); /* from now on we outlive the keeper */
-	if (write(w->handed.control, &byte, 1) == 1 && read(w->handed.control, &byte, 1) == 1)
-		return byte == WORKER_GO;
+	if (write(w->handed.control, &byte, 1) == 1) {
+		watch_keeper(w);
+		if (!w->fenced && read(w->handed.control, &byte, 1) == 1)
+			return byte == WORKER_GO;
+	}
 	become_keeper_if_last(w);
 	return false;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,19 @@ int nspid_parse(const char *status, uint64_t *ret)
 	return 0;
 }
 
+int sigpnd_parse(const char *status, bool *ret_killed)
+{
+	const char *p = strstr(status, "\nSigPnd:\t");
+
+	if (!p)
+		return -EBADMSG;
+	p += strlen("\nSigPnd:\t");
+	if (strspn(p, "0123456789abcdef") != 16 || p[16] != '\n')
+		return -EBADMSG;
+	*ret_killed = strtoull(p, NULL, 16) >> (SIGKILL - 1) & 1;
+	return 0;
+}
+
 int timens_parse(const char *text, int64_t *ret_ns)
 {
 	const char *p = strstr(text, "boottime");
@@ -119,6 +133,14 @@ int host_pid_nspid(const struct host *host, pid_t pid, uint64_t *ret)
 	ssize_t n = read_pid(host, pid, "status", buf, sizeof(buf));
 
 	return n < 0 ? (int)n : nspid_parse(buf, ret);
+}
+
+int host_pid_is_killed(const struct host *host, pid_t pid, bool *ret)
+{
+	char buf[16384];
+	ssize_t n = read_pid(host, pid, "status", buf, sizeof(buf));
+
+	return n < 0 ? (int)n : sigpnd_parse(buf, ret);
 }
 
 int host_pid_timens(const struct host *host, pid_t pid, int64_t *ret_ns)

@@ -11,19 +11,6 @@ union control {
 	char buf[CMSG_SPACE(FDPASS_MAX * sizeof(int))];
 };
 
-int fdpass_address(const char *path, struct sockaddr_un *ret)
-{
-	size_t len = strlen(path);
-
-	if (len == 0 || len >= sizeof(ret->sun_path))
-		return -EINVAL;
-	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	memcpy(ret->sun_path, path, len);
-	if (path[0] == '@')
-		ret->sun_path[0] = '\0';
-	return (int)(offsetof(struct sockaddr_un, sun_path) + len);
-}
-
 int fdpass_send(int sock, const struct sockaddr_un *to, socklen_t to_len, const char *text,
 		const int *fds, size_t n, int flags)
 {

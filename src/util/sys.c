@@ -31,6 +31,11 @@ int sys_pidfd_open(pid_t pid)
 	return result(syscall(SYS_pidfd_open, pid, 0));
 }
 
+int sys_pidfd_getfd(int pidfd, int fd)
+{
+	return result(syscall(SYS_pidfd_getfd, pidfd, fd, 0));
+}
+
 int sys_mount_private_proc(void)
 {
 	AUTO_FD int fs = result(syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC));
@@ -96,11 +101,6 @@ int sys_mount_attr_set(int tree, uint64_t attrs)
 	struct mount_attr attr = { .attr_set = attrs };
 
 	return result(syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)));
-}
-
-int sys_close_from(unsigned first)
-{
-	return result(syscall(SYS_close_range, first, ~0u, 0));
 }
 
 static struct timespec clock_now(clockid_t clock)

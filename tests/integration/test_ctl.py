@@ -5,13 +5,14 @@ import errno
 import json
 import os
 import re
+import signal
 import socket
 import threading
 import urllib.parse
 
 from lab import MIB, host, inside
 from lab.bound import HOW, ctl, dead_files, ours, outcome, total_kb
-from lab.check import between, equal, holds, ok, raises
+from lab.check import between, equal, eventually, holds, ok, raises
 
 def test_dry_run_and_repair_by_hand(lab):
     """--dry-run names the dead files and changes nothing; repair puts them back and names how."""
@@ -35,6 +36,29 @@ def test_dry_run_and_repair_by_hand(lab):
     status, out, err = ctl(lab, 'repair', daemon.mnt)
     equal((status, len(out.splitlines()), err), (0, 1, ''), 'once more')
     holds(out, 'put back 0 files in 0 containers', 'once more')
+
+
+def test_restarts_are_of_workers_that_served(lab):
+    """A dead one that stood by is none."""
+    daemon = lab.start_daemon()
+
+    def restarts():
+        status, out, err = ctl(lab, 'status', '--json', daemon.mnt)
+        equal((status, err), (0, ''), 'status and stderr')
+        got = json.loads(out)
+        equal(len(got['recent_restarts']), got['restarts'], 'reasons')
+        return got['restarts']
+
+    def standby():
+        return [pid for pid, (_, name, _) in daemon.processes().items() if name == 'lxcfs-standby']
+
+    eventually(standby, 'one stands by')
+    (old,) = standby()
+    os.kill(old, signal.SIGKILL)
+    eventually(lambda: standby() not in ([], [old]), 'another one stands by')
+    equal(restarts(), 0, 'restarts after one that stood by died')
+    daemon.kill_worker()
+    equal(restarts(), 1, 'restarts after the worker died')
 
 
 def test_detach(lab):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A dead worker is replaced, and its readers notice nothing."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -11,6 +12,7 @@ from lab import MIB, host, parse
 from lab.check import between, equal, eventually, needs, ok
 
 FILES = ('meminfo', 'cpuinfo', 'stat', 'uptime', 'loadavg', 'diskstats', 'swaps')
+GONE = ('ENOTCONN', 'ECONNABORTED')
 
 
 def test_keeper_and_two_workers(lab):
@@ -143,6 +145,86 @@ def test_keeper_killed_while_the_worker_is_stopped(lab):
     ok(daemon.worker() != worker, 'another worker')
 
 
+def freeze(lab, pid):
+    """Freeze a process; the group that does."""
+    group = lab.cgroup(controllers=('freezer',))
+    lab.later(group.freeze, False)
+    group.join(pid)
+    group.freeze(True)
+    return group
+
+
+@needs('v1', timeout=60)
+def test_end_beside_a_frozen_worker(lab):
+    """It has been replaced, but cannot die: nobody waits for it after the daemon's end."""
+    daemon = lab.start_daemon()
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    frozen = daemon.worker()
+    freeze(lab, frozen)
+    equal(box.call(outcome_of_reading, '/proc/meminfo', seconds=15), '', 'reading')
+    equal(daemon.stop(), 0, 'exit status')
+    ok(host.is_alive(frozen), 'the frozen worker is not dead')
+    ok(box.call(outcome_of_reading, '/proc/meminfo', seconds=5) in GONE, 'reading after the end')
+    daemon.start()
+    ok(host.read(daemon.path('/proc/meminfo')), 'meminfo of the next instance')
+
+
+@needs('v1', timeout=60)
+def test_start_beside_a_frozen_worker(lab):
+    """All are killed, one of them cannot die: it neither keeps an instance out nor a reader."""
+    daemon = lab.start_daemon()
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    frozen = daemon.worker()
+    freeze(lab, frozen)
+    waiting = box.start(outcome_of_reading, '/proc/meminfo')
+    os.kill(frozen, signal.SIGKILL)
+    while others := [pid for pid in daemon.processes() if pid != frozen]:
+        for pid in others:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    daemon.process.wait()
+    ok(host.is_alive(frozen), 'the frozen worker is not dead')
+    daemon.start()
+    ok(waiting.result(10) in GONE, 'a reader that waited')
+    eventually(
+        lambda: box.call(outcome_of_reading, '/proc/meminfo', seconds=5) == '', 'files put back'
+    )
+    equal(parse.meminfo(box.read('/proc/meminfo'))['MemTotal'], 256 * 1024, 'MemTotal')
+
+
+@needs(timeout=60)
+def test_worker_killed_while_the_keeper_is_stopped(lab):
+    """The one that stands by sees that nobody has it go on, and takes the keeper's place."""
+    daemon = lab.start_daemon()
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    keeper, worker = daemon.keeper(), daemon.worker()
+    os.kill(keeper, signal.SIGSTOP)
+    os.kill(worker, signal.SIGKILL)
+    equal(box.call(outcome_of_reading, '/proc/meminfo', seconds=20), '', 'reading')
+    daemon.keeper(keeper)
+    ok(not host.is_alive(keeper), 'the keeper that was stopped is alive')
+
+
+@needs('v1', timeout=60)
+def test_worker_killed_while_the_keeper_is_frozen(lab):
+    """The same; and when it is thawed it is dead."""
+    daemon = lab.start_daemon()
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    keeper, worker = daemon.keeper(), daemon.worker()
+    group = freeze(lab, keeper)
+    os.kill(worker, signal.SIGKILL)
+    equal(box.call(outcome_of_reading, '/proc/meminfo', seconds=20), '', 'reading')
+    group.freeze(False)
+    eventually(lambda: not host.is_alive(keeper), 'the keeper that was frozen is dead')
+    equal(box.call(outcome_of_reading, '/proc/meminfo'), '', 'reading')
+
+
+def put_in_place(lab, name, program):
+    """What is started from now on is one of the programs that fail on purpose."""
+    shutil.copy(f'{os.path.dirname(lab.run.binary)}/tests/{name}', f'{program}.new')
+    os.rename(f'{program}.new', program)
+
+
 @needs(timeout=60)
 def test_worker_killed_while_an_upgrade_does_not_get_ready(lab):
     """The one that stands by is of the former program, and takes over at once."""
@@ -150,8 +232,7 @@ def test_worker_killed_while_an_upgrade_does_not_get_ready(lab):
     shutil.copy(lab.run.binary, program)
     daemon = lab.start_daemon(binary=program)
     box = lab.container(memory=256 * MIB, daemon=daemon)
-    shutil.copy(f'{os.path.dirname(lab.run.binary)}/tests/mute', f'{program}.new')
-    os.rename(f'{program}.new', program)
+    put_in_place(lab, 'mute', program)
     os.kill(daemon.keeper(), signal.SIGHUP)
     time.sleep(0.3 * host.SCALE)
     start = time.monotonic()
@@ -159,6 +240,25 @@ def test_worker_killed_while_an_upgrade_does_not_get_ready(lab):
     equal(box.call(outcome_of_reading, '/proc/meminfo'), '', 'reading')
     between(time.monotonic() - start, 0, 1.5 * host.SCALE, 'seconds')
     eventually(lambda: 'the new binary is not taken' in daemon.log(), 'it is refused', 10)
+
+
+def cpu_seconds(pid):
+    """Of a process, user and system."""
+    fields = host.read(f'/proc/{pid}/stat').rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def test_upgrade_that_hangs_up(lab):
+    """The keeper waits for it in peace, then refuses it."""
+    program = f'{lab.folder}/program'
+    shutil.copy(lab.run.binary, program)
+    daemon = lab.start_daemon(binary=program)
+    keeper = daemon.keeper()
+    put_in_place(lab, 'mute-hangs-up', program)
+    before = cpu_seconds(keeper)
+    os.kill(keeper, signal.SIGHUP)
+    eventually(lambda: 'the new binary is not taken' in daemon.log(), 'it is refused', 10)
+    between(cpu_seconds(keeper) - before, 0, 0.5 * host.SCALE, 'seconds of CPU time')
 
 
 def test_upgrade_whose_worker_dies_at_once(lab):

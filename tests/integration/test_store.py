@@ -3,6 +3,7 @@
 
 import os
 import signal
+import struct
 import time
 
 from lab import MIB, host, outlive, parse
@@ -11,6 +12,7 @@ from lab.load import Load, outcome_of_reading
 
 READERS = 4
 FILES = ('meminfo', 'stat', 'uptime', 'cpuinfo', 'loadavg')
+CPUS = '/sys/devices/system/cpu'
 GONE = ('ENOTCONN', 'ECONNABORTED')
 
 
@@ -73,6 +75,25 @@ def test_stored_connection_was_aborted(lab):
         ok(host.read(daemon.path('/proc/meminfo')), 'meminfo')
         equal({name: len(fds) for name, fds in daemon.stored.items()}, {'fuse': 1, 'state': 1},
               'stored')
+
+
+def test_another_version(lab):
+    """It goes on with the mount. Files that the kernel remembers are not taken for others."""
+    daemon = lab.start_daemon(store=True)
+    folder = daemon.path('/sys/devices/system/cpu')
+    first = {name: host.read(f'{folder}/{name}') for name in ('kernel_max', 'possible')}
+    with outlive.ending(daemon):
+        daemon.kill_everything()
+        daemon.hear_all()
+        (state,) = daemon.stored['state']
+        os.pwrite(state, struct.pack('I', 99), 8)  # behind the magic number: the version
+        outlive.start_with_stored(daemon)
+        # The first names that this one gives a number.
+        for name in ('present', 'offline'):
+            equal(host.read(f'{folder}/{name}'), host.read(f'{CPUS}/{name}'), name)
+        for name, text in first.items():
+            equal(host.read(f'{folder}/{name}'), text, name)
+        equal(sum(point == daemon.mnt for point, *_ in host.mounts()), 1, 'mounts')
 
 
 def test_stop_takes_the_descriptors_back(lab):
@@ -171,6 +192,21 @@ def test_holder_is_patient_with_bad_clients(lab):
         ok(host.read(daemon.path('/proc/meminfo')), 'meminfo')
         for client in clients:
             client.close()
+
+
+def test_manager_lost_what_the_holder_has(lab):
+    """The next instance goes on with the holder's, and has the manager keep it, too."""
+    daemon = lab.start_daemon('--holder=60', store=True)
+    with outlive.ending(daemon):
+        box = lab.container(daemon=daemon, memory=256 * MIB)
+        daemon.kill_everything()
+        daemon.hear_all()
+        daemon.forget_stored()
+        daemon.start()
+        daemon.hear_all()
+        equal({name: len(fds) for name, fds in daemon.stored.items()}, {'fuse': 1, 'state': 1},
+              'stored')
+        equal(parse.meminfo(box.read('/proc/meminfo'))['MemTotal'], 256 * 1024, 'MemTotal')
 
 
 def test_holder_was_killed(lab):

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The service under systemd itself, as PID 1 of the guest (tests/vm/vm.sh -s)."""
 
+import os
+import signal
 import time
 
 from lab import MIB, host, parse
-from lab.check import between, equal, needs, ok
+from lab.check import between, equal, eventually, needs, ok
 from lab.load import Load, outcome_of_reading
 from lab.unit import NAME, Unit, systemctl
 
@@ -75,6 +77,45 @@ def test_stop(lab):
     systemctl('start', NAME)
     box = lab.container(daemon=unit, memory=256 * MIB)
     equal(parse.meminfo(box.read('/proc/meminfo'))['MemTotal'], 256 * 1024, 'MemTotal')
+
+
+@needs('systemd', timeout=120)
+def test_stop_after_the_keeper_died(lab):
+    """systemd has nothing stored after the stop either: readers get an error, the next start repairs."""
+    unit = service(lab)
+    box = lab.container(daemon=unit, memory=256 * MIB)
+    for _ in range(3):
+        os.kill(unit.main_pid(), signal.SIGKILL)
+        systemctl('stop', NAME)
+        equal(unit.show('NFileDescriptorStore'), '0', 'descriptors stored')
+        ok(box.call(outcome_of_reading, '/proc/meminfo', seconds=5) in GONE, 'after the stop')
+        systemctl('start', NAME)
+        eventually(
+            lambda: not box.call(outcome_of_reading, '/proc/meminfo', seconds=5), 'put back', 20
+        )
+        equal(parse.meminfo(box.read('/proc/meminfo'))['MemTotal'], 256 * 1024, 'MemTotal')
+
+
+@needs('systemd', timeout=120)
+def test_worker_killed_while_the_keeper_is_stopped(lab):
+    """Who stands by ends the keeper, upon which systemd starts another instance: no failed read."""
+    unit = service(lab)
+    load = Load(lab, unit, READERS, files=FILES)
+    with load:
+        load.event(lose_worker_of_a_stopped_keeper, unit)
+    ok(load.row.good(), load.row.why())
+
+
+def lose_worker_of_a_stopped_keeper(unit):
+    keeper = unit.main_pid()
+    os.kill(keeper, signal.SIGSTOP)
+    (worker,) = [
+        pid
+        for pid in map(int, host.read(f'/proc/{keeper}/task/{keeper}/children').split())
+        if host.read(f'/proc/{pid}/comm') == 'lxcfs-worker\n'
+    ]
+    os.kill(worker, signal.SIGKILL)
+    unit.serves_anew(keeper)
 
 
 @needs('systemd', timeout=60)

@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include "fixture.h"
+#include "util/unix.h"
 
 struct stage {
 	char *dir, *path;
@@ -20,7 +21,7 @@ static int set_up(void **state)
 	s->dir = g_dir_make_tmp("lxcfs-clone-test-XXXXXX", NULL);
 	assert_non_null(s->dir);
 	s->path = g_build_filename(s->dir, "sock", NULL);
-	s->listen_fd = control_listen_at(s->path);
+	s->listen_fd = unix_listen(s->path);
 	assert_true(s->listen_fd >= 0);
 	*state = s;
 	return 0;
@@ -147,7 +148,7 @@ static void test_for_root_alone_and_over_what_was_left(void **state)
 	struct stat st;
 
 	close(s->listen_fd);
-	s->listen_fd = control_listen_at(s->path);
+	s->listen_fd = unix_listen(s->path);
 	assert_true(s->listen_fd >= 0);
 	assert_int_equal(stat(s->path, &st), 0);
 	assert_true(S_ISSOCK(st.st_mode));
@@ -159,8 +160,8 @@ static void test_no_such_directory_and_too_long_a_path(void **state)
 	g_autofree char *deep = g_strnfill(200, 'x');
 
 	(void)state;
-	assert_int_equal(control_listen_at("/no/such/directory/sock"), -ENOENT);
-	assert_int_equal(control_listen_at(deep), -ENAMETOOLONG);
+	assert_int_equal(unix_listen("/no/such/directory/sock"), -ENOENT);
+	assert_int_equal(unix_listen(deep), -EINVAL);
 }
 
 /* In memory of its exact size, which has no NUL. */

@@ -2,6 +2,7 @@
 #include "daemon/holding.h"
 
 #include "fixture.h"
+#include "util/unix.h"
 
 #include <poll.h>
 #include <sys/mman.h>
@@ -23,7 +24,7 @@ static void place_make(struct place *p, unsigned seconds)
 	*p = (struct place){ .quitter = -1 };
 	lab_make(&p->lab);
 	p->path = g_build_filename(p->lab.dir, "socket", NULL);
-	p->holding = (struct holding){ .listener = holding_listen(p->path),
+	p->holding = (struct holding){ .listener = unix_listen(p->path),
 				       .signals = -1,
 				       .pair = { .fuse = open("/dev/zero", O_RDWR | O_CLOEXEC),
 						 .state = memfd_create("state", MFD_CLOEXEC) },
@@ -66,7 +67,7 @@ static void place_clear(struct place *p)
 static int stranger(const struct place *p)
 {
 	struct sockaddr_un addr;
-	int len = fdpass_address(p->path, &addr);
+	int len = unix_address(p->path, &addr);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	assert_int_equal(connect(fd, (struct sockaddr *)&addr, (socklen_t)len), 0);
@@ -278,7 +279,7 @@ static void test_no_holder(void **state)
 	fd_close(&p.holding.listener);
 	assert_int_equal(holding_fetch(p.path, &h), -ECONNREFUSED);
 	assert_int_equal(holding_attend(p.path), -ECONNREFUSED);
-	p.holding.listener = holding_listen(p.path);
+	p.holding.listener = unix_listen(p.path);
 	assert_true(p.holding.listener >= 0);
 	assert_int_equal(unlink(p.path), 0);
 	assert_int_equal(holding_fetch(p.path, &h), -ENOENT);

@@ -2,6 +2,7 @@
 #include "daemon/store.h"
 
 #include "fixture.h"
+#include "util/unix.h"
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -22,7 +23,7 @@ static void manager_make(struct manager *m)
 
 	lab_make(&m->lab);
 	path = g_build_filename(m->lab.dir, "notify", NULL);
-	len = fdpass_address(path, &addr);
+	len = unix_address(path, &addr);
 	m->sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_true(len > 0);
 	assert_int_equal(bind(m->sock, (struct sockaddr *)&addr, (socklen_t)len), 0);

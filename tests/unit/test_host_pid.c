@@ -138,6 +138,34 @@ static void test_bad_nspid_is_refused(void **state)
 	assert_int_equal(pid, 5);
 }
 
+static void test_who_was_killed(void **state)
+{
+	bool killed = false;
+
+	(void)state;
+	assert_int_equal(sigpnd_parse("Name:\ta\nSigPnd:\t0000000000000100\nShdPnd:\t0\n", &killed),
+			 0);
+	assert_true(killed);
+	assert_int_equal(sigpnd_parse("Name:\ta\nSigPnd:\tfffffffffffffeff\n", &killed), 0);
+	assert_false(killed);
+}
+
+static void test_bad_sigpnd_is_refused(void **state)
+{
+	static const char *const bad[] = { "",
+					   "Name:\tSigPnd:\t0000000000000100\n",
+					   "Name:\ta\nSigPnd:\t100\n",
+					   "Name:\ta\nSigPnd:\t0000000000000100",
+					   "Name:\ta\nSigPnd:\t-000000000000100\n",
+					   "Name:\ta\nSigPnd:\t00000000000000100\n" };
+	bool killed = true;
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
+		assert_int_equal(sigpnd_parse(bad[i], &killed), -EBADMSG);
+	assert_true(killed);
+}
+
 static void test_boottime_offset(void **state)
 {
 	static const struct {
@@ -186,11 +214,13 @@ static void feed_all(const char *text, void *data)
 	struct pidstat st;
 	uint64_t pid;
 	int64_t ns;
+	bool killed;
 
 	(void)data;
 	(void)pidstat_parse(text, &st);
 	(void)nspid_parse(text, &pid);
 	(void)timens_parse(text, &ns);
+	(void)sigpnd_parse(text, &killed);
 }
 
 static void test_hostile_text(void **state)
@@ -292,6 +322,8 @@ int main(void)
 		cmocka_unit_test(test_nspid_is_the_innermost),
 		cmocka_unit_test(test_nspid_in_a_name_is_not_taken),
 		cmocka_unit_test(test_bad_nspid_is_refused),
+		cmocka_unit_test(test_who_was_killed),
+		cmocka_unit_test(test_bad_sigpnd_is_refused),
 		cmocka_unit_test(test_boottime_offset),
 		cmocka_unit_test(test_bad_boottime_offset_is_refused),
 		cmocka_unit_test(test_hostile_text),
