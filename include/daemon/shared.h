@@ -89,8 +89,7 @@ struct shared_header {
 	uint32_t n_cpus;
 	uint64_t size;
 	uint32_t text_size;
-	uint32_t generation;   /* of the names, see fs/names.h: of the same mount's memories */
-	_Atomic uint32_t lost; /* the memory is new, the mount is not: ask the kernel again */
+	_Atomic uint32_t lost;       /* the memory is new, the mount is not: ask the kernel again */
 	_Atomic uint32_t containers; /* known to the worker */
 	_Atomic uint32_t stuck;      /* the worker was killed since these hung: a bit a pulse */
 	struct keeper_record record;

@@ -13,30 +13,15 @@ struct names;
 
 size_t names_size(void);
 
-/* A cpu's directory has some 60 entries: enough for a few thousand cpus. */
-#define NAMES_MAX (1u << 18)
-
-/* The bits of a number, less than 2^31, from here on tell its memory's generation. */
-#define NAMES_GENERATION_SHIFT 19
-#define NAMES_N_GENERATIONS    4096u
-
-/*
- * @memory of names_size() is borrowed: zeroed, or what an earlier one left. It is of @generation,
- * less than NAMES_N_GENERATIONS, which another memory for the same mount does not have: the kernel
- * may know numbers of one that is lost.
- */
-struct names *names_new(void *memory, unsigned generation);
+/* @memory of names_size() is borrowed: zeroed, or what an earlier one left. */
+struct names *names_new(void *memory);
 struct names *names_free(struct names *names);
 
 /*
- * The number of @name in @parent; made when it is new. Returns it (> 0, and its lowest
- * NAMES_GENERATION_SHIFT bits are at most NAMES_MAX), or -ENOSPC. Thread-safe.
+ * The number of @name in @parent; made when it is new. Returns it (> 0), or -ENOSPC. Thread-safe.
  */
 int64_t names_intern(struct names *names, uint32_t parent, const char *name);
 
-/*
- * 0 with *@ret_parent and *@ret_name (valid as long as @names), or -ESTALE, which has the kernel look
- * the name up again.
- */
+/* 0 with *@ret_parent and *@ret_name (valid as long as @names), or -ENOENT. */
 int names_get(const struct names *names, uint32_t number, uint32_t *ret_parent,
 	      const char **ret_name);

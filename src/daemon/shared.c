@@ -12,13 +12,12 @@
 #include "fs/names.h"
 #include "fs/snapshot.h"
 #include "util/fd.h"
-#include "util/sys.h"
 
 /* "lxcfs-cl" */
 #define MAGIC UINT64_C(0x6c786366732d636c)
 
 /* Changes with anything that lies in the file behind the header's first part. */
-#define VERSION 3
+#define VERSION 2
 
 #define PAGE 4096u
 
@@ -126,18 +125,6 @@ int shared_resume(int fd, struct shared *ret)
 	return map_checked(fd, KEEPER_SIZE, ret);
 }
 
-/*
- * What memory is in the place of another one has numbered names that the kernel remembers for a day,
- * and where somebody stays in a directory for longer. That of the mount's first is 0; minutes tell the
- * others apart, also when two versions take turns.
- */
-static uint32_t generation_now(void)
-{
-	uint64_t minutes = sys_boottime_ns() / 1000000000u / 60;
-
-	return 1 + (uint32_t)(minutes % (NAMES_N_GENERATIONS - 1));
-}
-
 int shared_replace(int fd, unsigned n_cpus, struct shared *ret)
 {
 	struct shared_header old;
@@ -155,7 +142,6 @@ int shared_replace(int fd, unsigned n_cpus, struct shared *ret)
 	ret->header->init_out_len = old.init_out_len;
 	memcpy(ret->header->init_in, old.init_in, sizeof(old.init_in));
 	memcpy(ret->header->init_out, old.init_out, sizeof(old.init_out));
-	ret->header->generation = generation_now();
 	atomic_store(&ret->header->lost, 1);
 	return 0;
 }

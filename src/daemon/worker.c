@@ -81,7 +81,7 @@ static int open_late(struct worker *w, const struct config *c)
 	w->containers = container_table_new(w->host, w->layout, w->states);
 	if (!w->containers)
 		return -EACCES;
-	w->names = names_new(w->shared.names, h->generation);
+	w->names = names_new(w->shared.names);
 	w->sampler = sampler_new(w->host, w->containers, c->view.loadavg);
 	w->fs.tree = (struct tree){ .host = w->host, .names = w->names };
 	w->fs.renderer = (struct renderer){ .host = w->host,

@@ -7,7 +7,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define HEAP_SIZE (NAMES_MAX * 24u)
+/* A cpu's directory has some 60 entries: enough for a few thousand cpus. */
+#define MAX_NAMES (1u << 18)
+#define HEAP_SIZE (MAX_NAMES * 24u)
 
 struct entry {
 	uint32_t parent;
@@ -17,13 +19,12 @@ struct entry {
 struct memory {
 	_Atomic uint32_t n; /* entries 1 to n are whole */
 	uint32_t heap_used;
-	struct entry entries[NAMES_MAX + 1];
+	struct entry entries[MAX_NAMES + 1];
 	char heap[HEAP_SIZE];
 };
 
 struct names {
 	struct memory *mem;
-	uint32_t base;        /* number of what would be entry 0 */
 	pthread_mutex_t lock; /* guards mem against other writers, and .index */
 	GHashTable *index;    /* of struct entry */
 };
@@ -61,12 +62,11 @@ size_t names_size(void)
 	return sizeof(struct memory);
 }
 
-struct names *names_new(void *memory, unsigned generation)
+struct names *names_new(void *memory)
 {
 	struct names *names = g_new0(struct names, 1);
 
 	names->mem = memory;
-	names->base = generation << NAMES_GENERATION_SHIFT;
 	pthread_mutex_init(&names->lock, NULL);
 	names->index = g_hash_table_new(entry_hash, entry_equal);
 	hashed = names->mem;
@@ -90,7 +90,7 @@ static int64_t append(struct memory *mem, uint32_t parent, const char *name)
 	uint32_t n = atomic_load(&mem->n) + 1;
 	size_t len = strlen(name) + 1;
 
-	if (n > NAMES_MAX || len > HEAP_SIZE - mem->heap_used)
+	if (n > MAX_NAMES || len > HEAP_SIZE - mem->heap_used)
 		return -ENOSPC;
 	memcpy(mem->heap + mem->heap_used, name, len);
 	mem->entries[n] = (struct entry){ .parent = parent, .offset = mem->heap_used };
@@ -119,19 +119,15 @@ int64_t names_intern(struct names *names, uint32_t parent, const char *name)
 			g_hash_table_add(names->index, &names->mem->entries[n]);
 	}
 	pthread_mutex_unlock(&names->lock);
-	return n < 0 ? n : names->base + n;
+	return n;
 }
 
 int names_get(const struct names *names, uint32_t number, uint32_t *ret_parent,
 	      const char **ret_name)
 {
-	const struct entry *e;
-
-	number -= names->base; /* of a later generation: wraps, and is far too big */
 	if (number == 0 || number > atomic_load(&names->mem->n))
-		return -ESTALE;
-	e = &names->mem->entries[number];
-	*ret_parent = e->parent;
-	*ret_name = names->mem->heap + e->offset;
+		return -ENOENT;
+	*ret_parent = names->mem->entries[number].parent;
+	*ret_name = names->mem->heap + names->mem->entries[number].offset;
 	return 0;
 }

@@ -15,9 +15,6 @@
 /* Low half of a node id: rows from 1 on (FUSE's root is 1), names of host's trees from here. */
 #define FIRST_NAME (UINT32_C(1) << 16)
 
-_Static_assert(FIRST_NAME + NAMES_MAX < UINT32_C(1) << NAMES_GENERATION_SHIFT,
-	       "ids of two generations differ");
-
 #define PAGE 4096
 
 /* Whole pages of a text that hardly changes in length. */
@@ -107,10 +104,8 @@ static int path_of_name(const struct tree *t, uint32_t number, unsigned depth, s
 	size_t len;
 	int r = names_get(t->names, number, &parent, &name);
 
-	if (r < 0)
-		return r;
 	/* No directory is that deep; the path's size bounds it too. */
-	if (depth > 32 || (parent & ROW && (parent & ~ROW) > n_vfiles))
+	if (r < 0 || depth > 32 || (parent & ROW && (parent & ~ROW) > n_vfiles))
 		return -ENOENT;
 	if (parent & ROW)
 		node_of_row(&vfiles[(parent & ~ROW) - 1], ret->pid, ret);

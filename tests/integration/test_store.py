@@ -3,7 +3,6 @@
 
 import os
 import signal
-import struct
 import time
 
 from lab import MIB, host, outlive, parse
@@ -12,7 +11,6 @@ from lab.load import Load, outcome_of_reading
 
 READERS = 4
 FILES = ('meminfo', 'stat', 'uptime', 'cpuinfo', 'loadavg')
-CPUS = '/sys/devices/system/cpu'
 GONE = ('ENOTCONN', 'ECONNABORTED')
 
 
@@ -75,25 +73,6 @@ def test_stored_connection_was_aborted(lab):
         ok(host.read(daemon.path('/proc/meminfo')), 'meminfo')
         equal({name: len(fds) for name, fds in daemon.stored.items()}, {'fuse': 1, 'state': 1},
               'stored')
-
-
-def test_another_version(lab):
-    """It goes on with the mount. Files that the kernel remembers are not taken for others."""
-    daemon = lab.start_daemon(store=True)
-    folder = daemon.path('/sys/devices/system/cpu')
-    first = {name: host.read(f'{folder}/{name}') for name in ('kernel_max', 'possible')}
-    with outlive.ending(daemon):
-        daemon.kill_everything()
-        daemon.hear_all()
-        (state,) = daemon.stored['state']
-        os.pwrite(state, struct.pack('I', 99), 8)  # behind the magic number: the version
-        outlive.start_with_stored(daemon)
-        # The first names that this one gives a number.
-        for name in ('present', 'offline'):
-            equal(host.read(f'{folder}/{name}'), host.read(f'{CPUS}/{name}'), name)
-        for name, text in first.items():
-            equal(host.read(f'{folder}/{name}'), text, name)
-        equal(sum(point == daemon.mnt for point, *_ in host.mounts()), 1, 'mounts')
 
 
 def test_stop_takes_the_descriptors_back(lab):

@@ -50,7 +50,7 @@ FIXTURE_UNUSED static void forest_make(struct forest *f)
 	f->memory = mmap(NULL, names_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			 -1, 0);
 	assert_true(f->memory != MAP_FAILED);
-	f->tree = (struct tree){ .host = f->host, .names = names_new(f->memory, 0) };
+	f->tree = (struct tree){ .host = f->host, .names = names_new(f->memory) };
 }
 
 FIXTURE_UNUSED static void forest_end(struct forest *f)

@@ -16,14 +16,14 @@ static void table_make(struct table *t)
 	t->memory = mmap(NULL, names_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			 -1, 0);
 	assert_true(t->memory != MAP_FAILED);
-	t->names = names_new(t->memory, 0);
+	t->names = names_new(t->memory);
 }
 
 /* The process that served died, another one takes over. */
 static void table_again(struct table *t)
 {
 	names_free(t->names);
-	t->names = names_new(t->memory, 0);
+	t->names = names_new(t->memory);
 }
 
 static void table_end(struct table *t)
@@ -98,33 +98,8 @@ static void test_numbers_nobody_got(void **state)
 	table_make(&t);
 	assert_true(names_intern(t.names, 0, "a") > 0);
 	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++)
-		assert_int_equal(names_get(t.names, wrong[i], &parent, &name), -ESTALE);
+		assert_int_equal(names_get(t.names, wrong[i], &parent, &name), -ENOENT);
 	table_end(&t);
-}
-
-static void test_numbers_of_another_memory(void **state)
-{
-	static const unsigned generations[] = { 0, 1, 2, NAMES_N_GENERATIONS - 1 };
-	int64_t numbers[G_N_ELEMENTS(generations)];
-	const char *name;
-	uint32_t parent;
-
-	(void)state;
-	for (size_t i = 0; i < G_N_ELEMENTS(generations); i++) {
-		struct table t;
-
-		table_make(&t);
-		names_free(t.names);
-		t.names = names_new(t.memory, generations[i]);
-		numbers[i] = names_intern(t.names, 7, "a");
-		assert_true(numbers[i] > 0 && numbers[i] < INT64_C(1) << 31);
-		assert_int_equal(names_intern(t.names, 7, "a"), numbers[i]);
-		assert_name(&t, numbers[i], 7, "a");
-		for (size_t j = 0; j < i; j++)
-			assert_int_equal(names_get(t.names, (uint32_t)numbers[j], &parent, &name),
-					 -ESTALE);
-		table_end(&t);
-	}
 }
 
 static void test_odd_names(void **state)
@@ -210,7 +185,6 @@ int main(void)
 		cmocka_unit_test(test_same_name_has_the_same_number),
 		cmocka_unit_test(test_numbers_stay_when_another_process_takes_over),
 		cmocka_unit_test(test_numbers_nobody_got),
-		cmocka_unit_test(test_numbers_of_another_memory),
 		cmocka_unit_test(test_odd_names),
 		cmocka_unit_test(test_full_table),
 		cmocka_unit_test(test_threads_agree),

@@ -71,7 +71,7 @@ static void test_ids_are_steady_and_lead_back(void **state)
 
 		assert_int_equal(walk(&f, paths[i], &before), 0);
 		names_free(f.tree.names); /* another process takes over */
-		f.tree.names = names_new(f.memory, 0);
+		f.tree.names = names_new(f.memory);
 		assert_int_equal(tree_node(&f.tree, before.id, &after), 0);
 		assert_int_equal(after.id, before.id);
 		assert_int_equal(after.kind, before.kind);
