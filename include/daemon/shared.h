@@ -75,21 +75,36 @@ struct keeper_record {
 	char executable[512];        /* path, where an upgrade is looked for */
 };
 
+/* What lies in the file, each with a version of its own. */
+enum shared_part {
+	SHARED_HEADER, /* behind its first part */
+	SHARED_JOURNAL,
+	SHARED_BACKLOG,
+	SHARED_SNAPSHOTS,
+	SHARED_STATES,
+	SHARED_NAMES,
+	SHARED_N_PARTS,
+};
+
+struct shared_extent {
+	uint64_t offset, size, version;
+};
+
 /*
- * The first part never changes: a version that does not know the rest (.version) can still go on
- * with the mount by it.
+ * The first part never changes, nor does what a part is called by its place in .parts: another
+ * version goes on with the mount by it, and with those parts that are as it knows them.
  */
 struct shared_header {
 	uint64_t magic;
-	uint32_t version;
 	uint32_t init_in_len, init_out_len;
 	char init_in[256];  /* FUSE_INIT as the kernel sent it … */
 	char init_out[256]; /* … and what the keeper answered */
+	struct shared_extent parts[16];
 
-	uint32_t n_cpus;
 	uint64_t size;
+	uint32_t n_cpus;
 	uint32_t text_size;
-	_Atomic uint32_t lost;       /* the memory is new, the mount is not: ask the kernel again */
+	_Atomic uint32_t lost;       /* what was in hand: ask the kernel again */
 	_Atomic uint32_t containers; /* known to the worker */
 	_Atomic uint32_t stuck;      /* the worker was killed since these hung: a bit a pulse */
 	struct keeper_record record;
@@ -121,7 +136,9 @@ int shared_resume(int fd, struct shared *ret);
 
 /*
  * After shared_resume() said -EPROTO: a new file that goes on with the FUSE_INIT on record in @fd,
- * which stays the caller's. Returns 0, -EPROTO: there is none on record, or -errno.
+ * which stays the caller's, and with copies of the parts that are of this version, too; .lost is set
+ * if the requests in hand are not among them. Returns 0, -EPROTO: there is no FUSE_INIT on record, or
+ * the names do not fit, which the kernel has the numbers of, or -errno.
  */
 int shared_replace(int fd, unsigned n_cpus, struct shared *ret);
 

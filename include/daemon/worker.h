@@ -8,6 +8,7 @@ enum worker_exit {
 	WORKER_STOPPED = 0,
 	WORKER_FAILED = 1,
 	WORKER_UNMOUNTED = 10, /* nobody has the file system mounted any more */
+	WORKER_UNFIT = 11,     /* the memory is another version's, or libfuse wants other flags */
 };
 
 /*

@@ -4,8 +4,11 @@
  * What open files show. Each open file has a slot with one text: a read at offset 0 makes it anew
  * (libproc2 keeps /proc files open and rewinds them), a read further in goes on in the same text.
  * Slots are in memory of the keeper, so that a half-read file goes on after the process that served
- * it died. A file handle is a slot and its generation; when all slots are taken, the one that was
- * used least recently is given away, and who had it gets a text made anew: never an error.
+ * it died. When all slots are taken, the one that was used least recently is given away, and who had
+ * it gets another one, with a text made anew: never an error.
+ *
+ * A file handle has the unique id of its OPEN request in it, which the kernel gives once a mount: so
+ * when the memory is lost, the kernel's handles are as good as those of slots that were given away.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,15 +18,14 @@ struct snapshots;
 
 /* One slot, locked. */
 struct snapshot {
-	uint64_t owner;      /* unique id of the OPEN request; 0: free */
-	uint32_t generation; /* of the slot's use */
-	uint32_t made_for;   /* generation that the text was made for */
-	uint64_t made_by;    /* unique id of the request that the text was made for */
+	uint64_t handle;   /* whose it is; 0: free */
+	uint64_t made_for; /* handle that the text was made for */
+	uint64_t made_by;  /* unique id of the request that the text was made for */
 	uint64_t len;
 	bool whole; /* false: there is no text, or its making was not finished */
 };
 
-/* Bytes for @n_slots texts of at most @text_size. */
+/* Bytes for @n_slots (1,024 at most) texts of at most @text_size. */
 size_t snapshots_size(size_t n_slots, size_t text_size);
 
 /* @memory is borrowed: zeroed, or what an earlier one of the same numbers left. */
@@ -39,7 +41,7 @@ void snapshot_close(struct snapshots *all, uint64_t handle);
 
 /*
  * The slot of @handle and its text, locked against other readers of the same open file until
- * snapshot_unlock(); NULL when it was given away.
+ * snapshot_unlock(). Never NULL.
  */
 struct snapshot *snapshot_lock(struct snapshots *all, uint64_t handle, char **ret_text);
 void snapshot_unlock(struct snapshots *all, struct snapshot *snap);

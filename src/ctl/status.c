@@ -91,7 +91,7 @@ static void print_line(const char *key, const char *value)
 		print_time(number);
 		break;
 	case RESEND:
-		puts(yes ? "in a journal, and with the kernel (RESEND)" : "in a journal");
+		puts(yes ? "in a journal or asked for again (RESEND)" : "in a journal alone");
 		break;
 	case FLAG:
 	case PLAIN:

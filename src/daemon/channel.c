@@ -214,9 +214,11 @@ void channel_take_over(struct channel *ch)
 	}
 	backlog_collect(ch->shared->backlog, ch->shared->journal, SHARED_N_THREADS,
 			atomic_exchange(&h->stuck, 0), give_up, ch);
-	/* The journal is lost, and with it what a former worker had in hand: only the kernel knows. */
-	if (atomic_exchange(&h->lost, 0) && !handshake_resend(ch->fd))
-		log_warning("reads that were under way may hang: this kernel cannot ask again");
+	/* The journal is another version's, and with it what was in hand: only the kernel knows. */
+	if (atomic_load(&h->lost) && !handshake_resend(ch->fd))
+		log_warning("reads that were under way may hang: the kernel does not ask again: %s",
+			    g_strerror(errno));
+	atomic_store(&h->lost, 0);
 }
 
 void channel_do_leftovers(struct channel *ch, bool alone)

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/worker.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/sys.h"
@@ -159,6 +160,8 @@ char *child_end(struct child *c, int timeout_ms)
 	child_clear(c);
 	if (r < 0 || si.si_pid == 0) /* the former keeper's child: the status is not for us */
 		return g_strdup("ended");
+	if (si.si_code == CLD_EXITED && si.si_status == WORKER_UNFIT)
+		return g_strdup("does not fit this mount, which a restart can change");
 	if (si.si_code == CLD_EXITED)
 		return g_strdup_printf("ended with status %d", si.si_status);
 	return g_strdup_printf("was ended by signal %d (%s)", si.si_status,

@@ -194,13 +194,13 @@ static void bury_serving(struct crew *c)
 	lose_serving(c, pid, why);
 }
 
-/* What became of @child, which is to get ready within @patience_ms: owned, NULL: nothing bad. */
-static char *trouble_of(const struct child *child, uint64_t patience_ms)
+/* What became of @child, ready within @patience_ms: owned, NULL: nothing bad. Dead, it is forgotten. */
+static char *trouble_of(struct child *child, uint64_t patience_ms)
 {
 	if (!child->pid || (child->ready && !child_is_dead(child)))
 		return NULL;
 	if (child_is_dead(child))
-		return g_strdup("ended before it was needed");
+		return child_end(child, 0);
 	return sys_coarse_ms() - child->since_ms > patience_ms ? g_strdup("did not get ready")
 							       : NULL;
 }

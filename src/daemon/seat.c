@@ -62,19 +62,34 @@ static bool take_over(struct seat *s, const struct handed *h, GError **error)
 	return true;
 }
 
-/* The memory that was kept, or, when another version made it, a new one for the same mount. */
-static int inherit_memory(struct seat *s, const struct host *host, struct handover *pair)
+/* A new memory for a mount whose own is of another version. */
+static int replace_memory(struct seat *s, const struct host *host, int state)
 {
 	unsigned n_cpus;
+	int r = host_possible_cpus(host, &n_cpus);
+
+	if (r == 0)
+		r = shared_replace(state, n_cpus, &s->shared);
+	if (r < 0)
+		return r;
+	/* Rather an error than readers that wait for ever. */
+	if (s->shared.header->lost && !handshake_can_resend(s->shared.header))
+		return -EPROTO;
+	s->shared.header->record.mounted_ms = sys_boottime_ns() / 1000000;
+	log_info("going on with the mount of another version%s",
+		 s->shared.header->lost ? ", the kernel asks again for what was in hand" : "");
+	return 0;
+}
+
+/* The memory that was kept, or, when another version made it, one in its place. */
+static int inherit_memory(struct seat *s, const struct host *host, struct handover *pair)
+{
 	int r = shared_resume(pair->state, &s->shared);
 
 	s->inherited = r == 0;
 	if (r == 0)
 		pair->state = -1; /* given away */
-	if (r != -EPROTO)
-		return r;
-	r = host_possible_cpus(host, &n_cpus);
-	return r < 0 ? r : shared_replace(pair->state, n_cpus, &s->shared);
+	return r == -EPROTO ? replace_memory(s, host, pair->state) : r;
 }
 
 /* On with the mount of an earlier instance, whose descriptors somebody kept. */

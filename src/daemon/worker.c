@@ -52,7 +52,7 @@ struct worker {
 	atomic_bool unmounted;
 };
 
-/* All that can be done while another worker serves. */
+/* All that can be done while another worker serves. -EPROTO: not by this program. */
 static int open_early(struct worker *w, const struct config *c)
 {
 	int r = shared_map(c->handed.shared, &w->shared);
@@ -368,10 +368,12 @@ enum worker_exit worker_run(const struct config *c, char **argv)
 		r = open_late(&w, c);
 	if (r == 0)
 		serve_until_told(&w, signals);
-	else if (r != -ECANCELED)
+	else if (r != -ECANCELED && r != -EPROTO)
 		log_error("the worker cannot start: %s", g_strerror(-r));
 	unmounted = atomic_load(&w.unmounted);
 	close_all(&w);
 	fd_close(&w.handed.control);
+	if (r == -EPROTO)
+		return WORKER_UNFIT;
 	return r < 0 ? WORKER_FAILED : unmounted ? WORKER_UNMOUNTED : WORKER_STOPPED;
 }

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "util/fd.h"
-#include "util/scratch.h"
 
 /* Nothing but pids comes and goes. */
 #define LONG_TIMEOUT_S 86400.0
@@ -151,20 +150,6 @@ static int make(fuse_req_t req, fuse_ino_t ino, char *text, size_t text_size, si
 	return r;
 }
 
-/* The handle's slot was given to somebody else: what it showed is made anew for each read. */
-static void read_without_snapshot(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off)
-{
-	static _Thread_local char *thread_buf;
-	size_t text_size = snapshots_text_size(fs_of(req)->snapshots), len;
-	char *text = scratch(&thread_buf, text_size);
-	int r = make(req, ino, text, text_size, &len);
-
-	if (r < 0)
-		fuse_reply_err(req, -r);
-	else
-		reply_piece(req, text, len, size, off);
-}
-
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		    struct fuse_file_info *fi)
 {
@@ -182,10 +167,6 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		return;
 	}
 	s = snapshot_lock(all, fi->fh, &text);
-	if (!s) {
-		read_without_snapshot(req, ino, size, off);
-		return;
-	}
 	if (snapshot_is_due(s, (uint64_t)off, current_unique, current_again)) {
 		size_t len;
 
@@ -195,7 +176,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 			s->len = len;
 			s->made_by = current_unique;
 			/* The slot may have been given to somebody else meanwhile. */
-			s->made_for = (uint32_t)fi->fh;
+			s->made_for = fi->fh;
 			s->whole = true;
 		}
 	}

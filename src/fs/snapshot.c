@@ -6,6 +6,9 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
+/* The lowest bits of a handle say in which slot to look first; above is the OPEN's unique id. */
+#define SLOT_BITS 10
+
 /* Slots whose memory is kept when they are free; the others were for a rush. */
 #define KEPT 128
 
@@ -23,7 +26,7 @@ struct snapshots {
 	struct local *local;
 	void (*on_wait)(void *arg);
 	void *on_wait_arg;
-	pthread_mutex_t lock; /* guards both queues, and .owner and .generation of all slots */
+	pthread_mutex_t lock; /* guards both queues, and .handle of all slots */
 	GQueue free;          /* last freed first: its pages are warm, others never touched */
 	GQueue used;          /* most recently used first */
 };
@@ -42,6 +45,7 @@ struct snapshots *snapshots_new(void *memory, size_t n_slots, size_t text_size)
 {
 	struct snapshots *all = g_new0(struct snapshots, 1);
 
+	g_assert(n_slots <= 1u << SLOT_BITS);
 	all->n = n_slots;
 	all->text_size = text_size;
 	all->slots = memory;
@@ -53,7 +57,7 @@ struct snapshots *snapshots_new(void *memory, size_t n_slots, size_t text_size)
 
 		pthread_mutex_init(&l->lock, NULL);
 		l->link.data = &all->slots[i];
-		g_queue_push_tail_link(all->slots[i].owner ? &all->used : &all->free, &l->link);
+		g_queue_push_tail_link(all->slots[i].handle ? &all->used : &all->free, &l->link);
 	}
 	return all;
 }
@@ -80,28 +84,33 @@ static char *text_of(const struct snapshots *all, const struct snapshot *s)
 	return all->texts + (size_t)(s - all->slots) * all->text_size;
 }
 
-static uint64_t handle_of(const struct snapshots *all, const struct snapshot *s)
+/* Where the handle's slot is, unless that was given away. */
+static struct snapshot *likely_slot(const struct snapshots *all, uint64_t handle)
 {
-	return (uint64_t)(s - all->slots + 1) << 32 | s->generation;
+	return &all->slots[(handle & ((1u << SLOT_BITS) - 1)) % all->n];
 }
 
-static struct snapshot *slot_of(const struct snapshots *all, uint64_t handle)
-{
-	uint64_t i = handle >> 32;
-
-	return i > 0 && i <= all->n ? &all->slots[i - 1] : NULL;
-}
-
-/* With the lock held. */
-static struct snapshot *find_owned(struct snapshots *all, uint64_t unique)
+/* What is in use by a handle that is @key in its bits from @shift on. With the lock held. */
+static struct snapshot *find(const struct snapshots *all, uint64_t key, unsigned shift)
 {
 	for (GList *l = all->used.head; l; l = l->next) {
 		struct snapshot *s = l->data;
 
-		if (s->owner == unique)
+		if (s->handle >> shift == key)
 			return s;
 	}
 	return NULL;
+}
+
+/* A free slot, else the one that was used least recently; its .handle is to be set. With the lock. */
+static struct snapshot *take(struct snapshots *all)
+{
+	GList *link = g_queue_pop_head_link(&all->free);
+
+	if (!link)
+		link = g_queue_pop_tail_link(&all->used);
+	g_queue_push_head_link(&all->used, link);
+	return link->data;
 }
 
 uint64_t snapshot_open(struct snapshots *all, uint64_t unique, bool again)
@@ -110,18 +119,12 @@ uint64_t snapshot_open(struct snapshots *all, uint64_t unique, bool again)
 	uint64_t handle;
 
 	pthread_mutex_lock(&all->lock);
-	s = again ? find_owned(all, unique) : NULL;
+	s = again ? find(all, unique, SLOT_BITS) : NULL;
 	if (!s) {
-		GList *link = g_queue_pop_head_link(&all->free);
-
-		if (!link)
-			link = g_queue_pop_tail_link(&all->used);
-		s = link->data;
-		s->generation++;
-		s->owner = unique;
-		g_queue_push_head_link(&all->used, link);
+		s = take(all);
+		s->handle = unique << SLOT_BITS | (uint64_t)(s - all->slots);
 	}
-	handle = handle_of(all, s);
+	handle = s->handle;
 	pthread_mutex_unlock(&all->lock);
 	return handle;
 }
@@ -139,14 +142,13 @@ static void give_back(struct snapshots *all, struct snapshot *s)
 
 void snapshot_close(struct snapshots *all, uint64_t handle)
 {
-	struct snapshot *s = slot_of(all, handle);
+	struct snapshot *s = likely_slot(all, handle);
 
-	if (!s)
-		return;
 	pthread_mutex_lock(&all->lock);
-	if (s->owner && s->generation == (uint32_t)handle) {
-		s->owner = 0;
-		s->generation++;
+	if (s->handle != handle)
+		s = find(all, handle, 0);
+	if (s && s->handle) {
+		s->handle = 0;
 		give_back(all, s);
 		g_queue_unlink(&all->used, &local_of(all, s)->link);
 		g_queue_push_head_link(&all->free, &local_of(all, s)->link);
@@ -154,30 +156,42 @@ void snapshot_close(struct snapshots *all, uint64_t handle)
 	pthread_mutex_unlock(&all->lock);
 }
 
-struct snapshot *snapshot_lock(struct snapshots *all, uint64_t handle, char **ret_text)
+/* Returns whether it is the handle's; else it is not locked. */
+static bool lock_if_of(struct snapshots *all, struct snapshot *s, uint64_t handle)
 {
-	struct snapshot *s = slot_of(all, handle);
 	bool ours;
 
-	if (!s)
-		return NULL;
 	if (pthread_mutex_trylock(&local_of(all, s)->lock) != 0) {
 		if (all->on_wait)
 			all->on_wait(all->on_wait_arg);
 		pthread_mutex_lock(&local_of(all, s)->lock);
 	}
 	pthread_mutex_lock(&all->lock);
-	ours = s->owner && s->generation == (uint32_t)handle;
-	if (ours && s->made_for != s->generation)
+	ours = s->handle == handle;
+	if (ours && s->made_for != handle)
 		s->whole = false;
 	if (ours && all->used.head != &local_of(all, s)->link) {
 		g_queue_unlink(&all->used, &local_of(all, s)->link);
 		g_queue_push_head_link(&all->used, &local_of(all, s)->link);
 	}
 	pthread_mutex_unlock(&all->lock);
-	if (!ours) {
+	if (!ours)
 		pthread_mutex_unlock(&local_of(all, s)->lock);
-		return NULL;
+	return ours;
+}
+
+struct snapshot *snapshot_lock(struct snapshots *all, uint64_t handle, char **ret_text)
+{
+	struct snapshot *s = likely_slot(all, handle);
+
+	while (!lock_if_of(all, s, handle)) {
+		pthread_mutex_lock(&all->lock);
+		s = find(all, handle, 0);
+		if (!s) {
+			s = take(all);
+			s->handle = handle;
+		}
+		pthread_mutex_unlock(&all->lock);
 	}
 	*ret_text = text_of(all, s);
 	return s;

@@ -2,7 +2,7 @@
 """Whatever befalls the daemon's processes, no read fails and none is torn: tests/soak in small."""
 
 from lab import host, survive
-from lab.check import needs, ok
+from lab.check import equal, holds, needs, ok
 
 READERS = 4
 
@@ -71,4 +71,13 @@ def test_request_that_workers_hang_in(lab):
 
 def test_broken_program(lab):
     """An upgrade to it is refused, and a dead worker is replaced by the one that runs."""
-    sound(survive.broken_programs(lab, READERS, ('no program', 'ends at once')))
+    kinds = tuple(kind for kind in survive.BROKEN if kind != 'is never ready')
+    sound(survive.broken_programs(lab, READERS, kinds))
+
+
+def test_how_requests_in_hand_are_kept(lab):
+    """The status is right in what this kernel can do: all of the above is by the journal alone."""
+    status, out, _err = lab.execute(f'{lab.run.build}/lxcfs-clonectl', 'status', lab.daemon.mnt)
+    equal(status, 0, 'status')
+    words = 'or asked for again (RESEND)' if host.RESEND else 'alone'
+    holds(out, f'requests in hand   in a journal {words}\n', 'status')

@@ -119,7 +119,12 @@ static void test_file_that_does_not_fit(void **state)
 	keeper.header->magic++;
 	assert_does_not_fit(keeper.fd, -EPROTO);
 	*keeper.header = saved;
-	keeper.header->version++;
+	for (size_t i = 0; i < SHARED_N_PARTS; i++) {
+		keeper.header->parts[i].version++;
+		assert_does_not_fit(keeper.fd, -EPROTO);
+		*keeper.header = saved;
+	}
+	keeper.header->parts[SHARED_N_PARTS].size = 1; /* a later version's */
 	assert_does_not_fit(keeper.fd, -EPROTO);
 	*keeper.header = saved;
 	keeper.header->size += 4096;
@@ -169,30 +174,79 @@ static void test_next_keeper_finds_the_record(void **state)
 	shared_clear(&first);
 }
 
-static void test_next_version_goes_on_with_the_mount(void **state)
+/* As a version leaves it that is @changed (a bit a part) against this one. */
+static void make_old(struct shared *old, unsigned changed)
 {
-	struct shared old, new, none;
+	struct shared worker;
 
-	(void)state;
-	assert_int_equal(shared_create(2, &old), 0);
-	assert_int_equal(shared_replace(old.fd, 2, &none), -EPROTO); /* was never mounted */
-	memcpy(old.header->init_in, "the request", 12);
-	memcpy(old.header->init_out, "the answer", 11);
-	old.header->init_in_len = 12;
-	old.header->init_out_len = 11;
-	old.header->version = 99;
-	old.header->size = 1; /* what follows the first part means nothing to us */
-	assert_int_equal(shared_resume(old.fd, &none), -EPROTO);
-	assert_int_equal(shared_replace(old.fd, 4, &new), 0);
-	assert_int_equal(new.header->n_cpus, 4);
+	assert_int_equal(shared_create(2, old), 0);
+	memcpy(old->header->init_in, "the request", 12);
+	memcpy(old->header->init_out, "the answer", 11);
+	old->header->init_in_len = 12;
+	old->header->init_out_len = 11;
+	worker = mapped(old);
+	memcpy(worker.journal[1].request, "in hand", 8);
+	memcpy(worker.backlog->leftovers[63].request, "left over", 10);
+	memcpy((char *)worker.snapshots + (1 << 20), "text", 5);
+	memcpy((char *)worker.states + 5000, "counters", 9);
+	memcpy((char *)worker.names + names_size() - 5, "name", 5);
+	shared_clear(&worker);
+	for (size_t i = 0; i < SHARED_N_PARTS; i++)
+		old->header->parts[i].version += changed >> i & 1u;
+	/* What is behind the first part means nothing to us. */
+	old->header->n_cpus = old->header->text_size = 77;
+}
+
+static void assert_kept(const char *got, const char *want, unsigned changed, enum shared_part part)
+{
+	assert_string_equal(got, changed & 1u << part ? "" : want);
+}
+
+static void assert_goes_on(unsigned changed, bool lost)
+{
+	struct shared old, new, worker;
+
+	make_old(&old, changed);
+	assert_int_equal(shared_resume(old.fd, &new), -EPROTO);
+	assert_int_equal(shared_replace(old.fd, 2, &new), 0);
+	assert_int_equal(new.header->n_cpus, 2);
 	assert_string_equal(new.header->init_in, "the request");
 	assert_string_equal(new.header->init_out, "the answer");
 	assert_int_equal(new.header->init_in_len, 12);
 	assert_int_equal(new.header->init_out_len, 11);
-	assert_true(new.header->lost); /* so the kernel is asked for what was under way */
+	assert_int_equal(new.header->lost, lost);
+	worker = mapped(&new);
+	assert_kept(new.journal[1].request, "in hand", changed, SHARED_JOURNAL);
+	assert_kept(worker.backlog->leftovers[63].request, "left over", changed, SHARED_BACKLOG);
+	assert_kept((char *)worker.snapshots + (1 << 20), "text", changed, SHARED_SNAPSHOTS);
+	assert_kept((char *)worker.states + 5000, "counters", changed, SHARED_STATES);
+	assert_kept((char *)worker.names + names_size() - 5, "name", changed, SHARED_NAMES);
+	shared_clear(&worker);
 	shared_clear(&new);
+	shared_clear(&old);
+}
+
+static void test_next_version_goes_on_with_what_it_knows(void **state)
+{
+	(void)state;
+	assert_goes_on(1u << SHARED_HEADER, false);
+	assert_goes_on(1u << SHARED_JOURNAL, true);
+	assert_goes_on(1u << SHARED_BACKLOG, true);
+	assert_goes_on(1u << SHARED_SNAPSHOTS | 1u << SHARED_STATES, false);
+}
+
+static void test_next_version_cannot_go_on(void **state)
+{
+	struct shared old, none;
+
+	(void)state;
+	make_old(&old, 1u << SHARED_NAMES);
+	assert_int_equal(shared_replace(old.fd, 2, &none), -EPROTO);
+	old.header->parts[SHARED_NAMES].version--;
 	old.header->init_in_len = 257;
-	assert_int_equal(shared_replace(old.fd, 4, &none), -EPROTO);
+	assert_int_equal(shared_replace(old.fd, 2, &none), -EPROTO);
+	old.header->init_in_len = 0; /* was never mounted */
+	assert_int_equal(shared_replace(old.fd, 2, &none), -EPROTO);
 	shared_clear(&old);
 }
 
@@ -205,7 +259,8 @@ int main(void)
 		cmocka_unit_test(test_file_that_does_not_fit),
 		cmocka_unit_test(test_what_is_no_such_file),
 		cmocka_unit_test(test_next_keeper_finds_the_record),
-		cmocka_unit_test(test_next_version_goes_on_with_the_mount),
+		cmocka_unit_test(test_next_version_goes_on_with_what_it_knows),
+		cmocka_unit_test(test_next_version_cannot_go_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

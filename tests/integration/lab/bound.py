@@ -3,7 +3,6 @@
 
 import errno
 import os
-import re
 
 from lab import host, inside, parse
 from lab.check import eventually
@@ -11,8 +10,7 @@ from lab.check import eventually
 CTL = 'lxcfs-clonectl'
 SYS_OPEN_TREE, SYS_MOVE_MOUNT = 428, 429
 # What this kernel lets one do with a mount that is not locked: see move_mount(2).
-KERNEL = tuple(int(n) for n in re.findall(r'\d+', os.uname().release)[:2])
-HOW = 'beneath' if KERNEL >= (6, 5) else 'stacked'
+HOW = 'beneath' if host.KERNEL >= (6, 5) else 'stacked'
 
 
 def ctl(lab, *argv):

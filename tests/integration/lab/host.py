@@ -17,9 +17,14 @@ CLONE_NEWPID = 0x20000000
 MS_BIND = 4096
 MS_REC = 16384
 MS_PRIVATE = 1 << 18
+MS_SHARED = 1 << 20
 MNT_FORCE = 1
 MNT_DETACH = 2
 UMOUNT_NOFOLLOW = 8
+
+KERNEL = tuple(int(n) for n in re.findall(r'\d+', os.uname().release)[:2])
+# Whether it can be told to ask again (FUSE_NOTIFY_RESEND).
+RESEND = KERNEL >= (6, 9)
 
 libc = ctypes.CDLL(None, use_errno=True)
 

@@ -18,7 +18,15 @@ NEVER_READY_S = 15
 # So many workers may die of one request.
 ATTEMPTS = 3
 SIGNAL_MS = 2
-BROKEN = ('no program', 'ends at once', 'is never ready')
+# What lies on the disk instead of a good program, and what is said of it then.
+BROKEN = {
+    'no program': 'ended with status 1',
+    'ends at once': 'ended with status 1',
+    'is never ready': 'did not get ready',
+    'keeps another memory': 'does not fit this mount',
+    'wants other FUSE flags': 'does not fit this mount',
+}
+REFUSAL = 'the new binary is not taken'
 # Seconds between kills, so that they are apart enough for each to be made good at once.
 APART = (0.15, 0.35)
 
@@ -27,16 +35,25 @@ class Program:
     """A program file with faults built in, that can be replaced as package managers do it."""
 
     def __init__(self, lab):
-        self.builds = [f'{lab.run.build}/tests/lxcfs-clone-{n}' for n in ('faulty', 'other')]
+        self.builds = f'{lab.run.build}/tests/lxcfs-clone-'
         self.folder = tempfile.mkdtemp(prefix='bin', dir=lab.folder)
         self.path = f'{self.folder}/lxcfs-clone'
-        self.put(0)
+        self.put('faulty')
         self.broken = dict(
-            zip(BROKEN, (__file__, shutil.which('false'), f'{lab.run.build}/tests/mute'))
+            zip(
+                BROKEN,
+                (
+                    __file__,
+                    shutil.which('false'),
+                    f'{lab.run.build}/tests/mute',
+                    f'{self.builds}texts',
+                    f'{self.builds}greedy',
+                ),
+            )
         )
 
     def put(self, build):
-        self._replace(self.builds[build])
+        self._replace(self.builds + build)
 
     def put_broken(self, kind):
         self._replace(self.broken[kind])
@@ -92,7 +109,7 @@ class Scene:
         self.load.mark()
         os.kill(random.choice((keeper, worker)), signal.SIGKILL)
 
-    def upgrade(self, number, builds=(0,)):
+    def upgrade(self, number, builds=('faulty',)):
         keeper, worker = self.daemon.keeper(), self.daemon.worker()
         self.program.put(builds[number % len(builds)])
         self.load.mark()
@@ -162,7 +179,7 @@ def upgrades(lab, count, readers):
 
 def alternating_upgrades(lab, count, readers):
     scene = Scene(lab, 'upgrade to another build and back', readers)
-    return scene.repeat(count, scene.upgrade, (1, 0))
+    return scene.repeat(count, scene.upgrade, ('other', 'faulty'))
 
 
 def stopped(lab, count, readers):
@@ -243,16 +260,21 @@ def hang(lab, readers):
 # Programs that do not work
 
 
-def broken_programs(lab, readers, kinds=BROKEN):
+def broken_programs(lab, readers, kinds=tuple(BROKEN)):
     """In the place of a good one, at SIGHUP and when the worker dies; then the good one again."""
     scene = Scene(lab, 'broken program on the disk', readers)
 
     def refuse(_number, kind):
-        keeper, worker, before = scene.daemon.keeper(), scene.daemon.worker(), scene.daemon.log()
+        keeper, worker = scene.daemon.keeper(), scene.daemon.worker()
+        before = len(scene.daemon.log())
         scene.program.put_broken(kind)
         os.kill(keeper, signal.SIGHUP)
-        eventually(lambda: scene.daemon.log() != before, 'it is refused', NEVER_READY_S)
+        eventually(lambda: REFUSAL in scene.daemon.log()[before:], 'it is refused', NEVER_READY_S)
         scene.load.progress()
+        lines = scene.daemon.log()[before:].splitlines()
+        said = [line for line in lines if 'error: ' in line and 'Exec format' not in line]
+        equal(len(said), 1, f'sentences for what {kind}: {lines}')
+        holds(said[0], BROKEN[kind], kind)
         equal(scene.daemon.keeper(), keeper, 'keeper')
         equal(scene.daemon.worker(), worker, 'worker')
         scene.kill_worker()
