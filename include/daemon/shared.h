@@ -67,6 +67,7 @@ struct keeper_record {
 	uint32_t keepers;       /* keepers that took another one's place */
 	uint32_t stored;        /* descriptors that were given to systemd, see store.h */
 	uint32_t repaired;      /* containers were looked through for what a dead instance left */
+	int32_t repairer;       /* pid of the keeper's child that does so now; 0 or less: none */
 	uint64_t mounted_ms;    /* boottime */
 	struct {
 		uint64_t at_ms; /* boottime */

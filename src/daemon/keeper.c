@@ -35,7 +35,6 @@ struct keeper {
 	bool announced;     /* that we serve */
 	sigset_t inherited; /* signal mask */
 	int ended_by;       /* signal; 0: none */
-	pid_t repair;       /* the process that looks for what a dead instance left in containers */
 	struct crew *crew;
 	struct handover found; /* what an earlier instance left, until it is taken */
 	struct estate estate;
@@ -140,14 +139,22 @@ static enum wish turn(struct keeper *k, enum crew_news *ret_news)
 	return wish;
 }
 
-static void reap_repair(struct keeper *k)
+/*
+ * The process that looks for what a dead instance left in containers; on record, because it stays
+ * our child when we become another binary. Returns whether there is one.
+ */
+static bool reap_repair(struct keeper *k)
 {
+	struct keeper_record *record = &k->seat.shared.header->record;
 	int status = 0;
+	pid_t pid = record->repairer > 0 ? waitpid(record->repairer, &status, WNOHANG) : -1;
 
-	if (k->repair <= 0 || waitpid(k->repair, &status, WNOHANG) != k->repair)
-		return;
-	k->repair = 0;
-	k->seat.shared.header->record.repaired = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	if (pid == 0)
+		return true;
+	if (pid > 0)
+		record->repaired = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	record->repairer = 0;
+	return false;
 }
 
 /* Once all who are to keep the mount do: from then on we may be killed. */
@@ -172,7 +179,7 @@ static bool watch(struct keeper *k)
 			return false;
 		estate_run(&k->estate);
 		announce(k);
-		reap_repair(k);
+		(void)reap_repair(k);
 	}
 	return true;
 }
@@ -299,8 +306,8 @@ static void settle(struct keeper *k)
 	k->control = control_listen(mountpoint);
 	if (k->control < 0)
 		log_warning("no socket for lxcfs-clonectl: %s", g_strerror(-k->control));
-	if (!record->repaired) /* or a keeper before us died too soon */
-		k->repair = repair_start(mountpoint);
+	if (!reap_repair(k) && !record->repaired) /* or a keeper before us died too soon */
+		record->repairer = repair_start(mountpoint);
 	announce(k);
 }
 

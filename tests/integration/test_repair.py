@@ -314,28 +314,6 @@ def test_namespaces_that_share_their_mounts(lab):
     ok(host.read(daemon.path('/proc/uptime')), 'the daemon serves')
 
 
-def mount_many(folder, count):
-    os.mkdir(folder)
-    host.mount('tmpfs', folder, 'tmpfs')
-    for i in range(count):
-        os.mkdir(f'{folder}/{i}')
-        host.mount(folder, f'{folder}/{i}', None, host.MS_BIND)
-
-
-@needs(timeout=180)
-def test_a_container_with_thousands_of_mounts(lab):
-    """5,000 mounts beside ours cost a fraction of a second."""
-    daemon = lab.start_daemon()
-    box = lab.container(memory=256 * MIB, daemon=daemon)
-    box.call(mount_many, f'{lab.folder}/many', 5000, seconds=60)
-    daemon = dead_files(lab, daemon, box, ['/proc/meminfo'])
-    start = time.monotonic()
-    status, out, err = ctl(lab, 'repair', daemon.mnt)
-    between(time.monotonic() - start, 0, 2 * host.SCALE, 'seconds')
-    equal((status, err), (0, ''), 'status and stderr')
-    holds(out, f'{box.pid} /proc/meminfo {HOW}', 'repair')
-
-
 def storm(stop):
     """Processes with a mount namespace of their own that live for a moment."""
     while not os.path.exists(stop):
@@ -372,27 +350,3 @@ def test_processes_that_end_meanwhile(lab):
     host.write_new(stop)
     for task in tasks:
         task.result()
-
-
-@needs(timeout=120)
-def test_a_container_that_hangs_is_given_up(lab):
-    """One that mounted our file below a file system that never answers does not stop the rest."""
-    trap = lab.start_daemon()
-    daemon = lab.start_daemon()
-    first = lab.container(daemon=daemon, binds=[])
-    box = lab.container(memory=256 * MIB, daemon=daemon)
-    below = f'{trap.mnt}/containers/{first.pid}/proc/uptime'
-    first.call(host.mount, f'{daemon.mnt}/proc/uptime', below, None, host.MS_BIND)
-    repair_is_over(trap)
-    for pid in [trap.pid, trap.worker()]:
-        os.kill(pid, 19)
-    try:
-        time.sleep(1.5)
-        daemon = again(lab, daemon)
-        repaired(box)
-        eventually(lambda: 'takes too long' in daemon.log(), 'the log names it', 20)
-        repair_is_over(daemon)
-        equal(box.call(total_kb), 256 * 1024, 'MemTotal')
-    finally:
-        for pid in [trap.worker(), trap.pid]:
-            os.kill(pid, 18)

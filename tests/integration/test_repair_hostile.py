@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Repair beside containers that are made to hold it up."""
+
+import contextlib
+import os
+import signal
+import time
+
+from lab import MIB, host, inside
+from lab.bound import HOW, again, ctl, dead_files, repair_is_over, repaired, total_kb
+from lab.check import between, equal, eventually, holds, needs, ok
+
+
+@contextlib.contextmanager
+def trap(lab, daemon):
+    """A container that has a file of the daemon's below a file system that does not answer."""
+    other = lab.start_daemon()
+    first = lab.container(daemon=other, binds=[])
+    box = lab.container(daemon=daemon, binds=[])
+    below = f'{other.mnt}/containers/{first.pid}/proc/uptime'
+    box.call(host.mount, f'{daemon.mnt}/proc/uptime', below, None, host.MS_BIND)
+    repair_is_over(other)
+    for pid in (other.pid, other.worker()):
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(1.5)  # what the kernel knows of the path is forgotten
+        yield
+    finally:
+        for pid in (other.worker(), other.pid):
+            os.kill(pid, signal.SIGCONT)
+
+
+@needs(timeout=120)
+def test_a_container_that_hangs_is_given_up(lab):
+    """One that mounted our file below a file system that never answers does not stop the rest."""
+    daemon = lab.start_daemon()
+    with trap(lab, daemon):
+        box = lab.container(memory=256 * MIB, daemon=daemon)
+        daemon = again(lab, daemon)
+        repaired(box)
+        eventually(lambda: 'takes too long' in daemon.log(), 'the log names it', 20)
+        repair_is_over(daemon)
+        equal(box.call(total_kb), 256 * 1024, 'MemTotal')
+
+
+def zombies(parent):
+    """Names of the dead children that nobody has asked after."""
+    found = []
+    for pid in host.read(f'/proc/{parent}/task/{parent}/children').split():
+        left, _, right = host.read(f'/proc/{pid}/stat').rpartition(')')
+        if right.split()[0] == 'Z':
+            found.append(left.split('(', 1)[1])
+    return found
+
+
+@needs(timeout=120)
+def test_an_upgrade_while_repair_is_at_work(lab):
+    """The keeper that became another binary has the same repair as a child, and asks after it."""
+    daemon = lab.start_daemon()
+    with trap(lab, daemon):
+        daemon = again(lab, daemon)
+        repairer = eventually(daemon.repairers, 'repair is at work')[0]
+        os.kill(daemon.pid, signal.SIGHUP)
+        eventually(lambda: 'upgraded to' in daemon.log(), 'the upgrade', step=0.005)
+        ok(repairer in daemon.repairers(), 'it still is at work')
+        eventually(lambda: 'takes too long' in daemon.log(), 'the log names the container', 20)
+        repair_is_over(daemon)
+        eventually(lambda: not zombies(daemon.pid), 'no zombie is left', 3)
+        equal(daemon.log().count('takes too long'), 1, 'repairs that came to the container')
+
+
+def mount_many(folder, count):
+    os.mkdir(folder)
+    host.mount('tmpfs', folder, 'tmpfs')
+    for i in range(count):
+        os.mkdir(f'{folder}/{i}')
+        host.mount(folder, f'{folder}/{i}', None, host.MS_BIND)
+
+
+@needs(timeout=180)
+def test_a_container_with_thousands_of_mounts(lab):
+    """5,000 mounts beside ours cost a fraction of a second."""
+    daemon = lab.start_daemon()
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    box.call(mount_many, f'{lab.folder}/many', 5000, seconds=60)
+    daemon = dead_files(lab, daemon, box, ['/proc/meminfo'])
+    start = time.monotonic()
+    status, out, err = ctl(lab, 'repair', daemon.mnt)
+    between(time.monotonic() - start, 0, 2 * host.SCALE, 'seconds')
+    equal((status, err), (0, ''), 'status and stderr')
+    holds(out, f'{box.pid} /proc/meminfo {HOW}', 'repair')
