@@ -43,7 +43,7 @@ cleanup() {
 	done
 	for controller in $enabled; do echo "-$controller" >"$root/cgroup.subtree_control"; done
 	! mountpoint -q "$work/mnt" || umount -l "$work/mnt"
-	rm -rf --one-file-system "$work"
+	rm -rf --one-file-system "$work" /run/lxcfs-clone/*"${work##*/}"*
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP PIPE

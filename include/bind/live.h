@@ -9,9 +9,10 @@
 struct host;
 
 struct live {
-	int fd;          /* O_PATH of its root directory; -1: nothing is served */
-	int lock;        /* one process at a time changes containers' mounts */
-	char *source;    /* with our id */
+	int fd;       /* O_PATH of its root directory; -1: nothing is served */
+	int lock;     /* one process at a time changes containers' mounts */
+	char *source; /* with our id */
+	char *mountpoint;
 	uint64_t peers;  /* its peer group */
 	GArray *own_ids; /* uint64_t: what of ours lies at the mount point, dead or alive */
 	struct ours ours;

@@ -36,6 +36,6 @@ bool mount_fuse(const char *mountpoint, const char *options, int *ret_fd, GError
 /*
  * Aborts and detaches what we mounted, if it is what lies there: once nobody is to serve it any more.
  * Files of it that are bound into containers say ENOTCONN from then on, and whoever waits for an answer
- * gets ECONNABORTED.
+ * gets ECONNABORTED. Returns 0, -ESTALE: it is not what lies there, or -errno.
  */
-void mount_end(const struct host *host, const char *mountpoint);
+int mount_end(const struct host *host, const char *mountpoint);

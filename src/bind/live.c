@@ -125,6 +125,7 @@ bool live_open(const struct host *host, const char *mountpoint, bool must_serve,
 		return fail(error, -r, "cannot lock the containers' mounts of %s", mountpoint);
 	ret->own_ids = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 	ret->ours.source = ret->source;
+	ret->mountpoint = g_strdup(mountpoint);
 	r = look(host, mountpoint, ret);
 	if (r < 0)
 		return fail(error, -r, "cannot look at %s", mountpoint);
@@ -141,6 +142,7 @@ void live_clear(struct live *live)
 	fd_close(&live->fd);
 	fd_close(&live->lock);
 	g_free(live->source);
+	g_free(live->mountpoint);
 	if (live->own_ids)
 		g_array_unref(live->own_ids);
 	*live = LIVE_NONE;

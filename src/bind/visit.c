@@ -257,13 +257,19 @@ void visit_repair(const struct envoys_voice *voice, const void *visit)
 	}
 }
 
-/* What lies at the mount point itself, and what would take that along when it is unmounted. */
+/*
+ * What lies at the mount point itself, what would take that along when it is unmounted, and the copy
+ * of it in a namespace that is no container, as services have.
+ */
 static bool is_own(const struct visit *v, const struct bound *b)
 {
 	for (size_t i = 0; i < v->live->own_ids->len; i++)
 		if (g_array_index(v->live->own_ids, uint64_t, i) == b->id)
 			return true;
-	return v->live->peers && b->peers == v->live->peers && strcmp(b->root, "/") == 0;
+	if (strcmp(b->root, "/") != 0)
+		return false;
+	return (v->live->peers && b->peers == v->live->peers) ||
+	       strcmp(b->point, v->live->mountpoint) == 0;
 }
 
 bool visit_wants_detach(const struct visit *v)

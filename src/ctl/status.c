@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
@@ -199,6 +200,15 @@ static void print_text(char **lines)
 	}
 }
 
+/* Nobody answers there: the mount of one that was killed. */
+static bool is_dead(const char *mountpoint)
+{
+	g_autofree char *path = g_build_filename(mountpoint, "proc", NULL);
+	AUTO_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 && errno == ENOTCONN;
+}
+
 int ctl_status(const struct ctl_args *args)
 {
 	g_autofree char *path = instance_path(args->mountpoint, "sock");
@@ -206,6 +216,11 @@ int ctl_status(const struct ctl_args *args)
 	g_auto(GStrv) lines = NULL;
 	int r = ask(path, reply, REPLY_SIZE);
 
+	if ((r == -ENOENT || r == -ECONNREFUSED) && is_dead(args->mountpoint))
+		return ctl_error(
+			"no lxcfs-clone serves %s, where a dead one's mount is left: start it "
+			"again",
+			args->mountpoint);
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		return ctl_error("no lxcfs-clone serves %s", args->mountpoint);
 	if (r < 0)

@@ -16,7 +16,12 @@ static const char *const implied_options[] = {
 /* Of FUSE's own ("man 8 mount.fuse3"): the rest would change what readers see. */
 static bool is_known_option(const char *option)
 {
-	return g_str_has_prefix(option, "max_read=") || g_str_has_prefix(option, "context=");
+	static const char max_read[] = "max_read=";
+	uint64_t bytes;
+
+	if (g_str_has_prefix(option, max_read))
+		return num_parse(option + strlen(max_read), &bytes) && bytes <= UINT32_MAX;
+	return g_str_has_prefix(option, "context=");
 }
 
 static bool take_mount_options(char **given, struct config *c, GError **error)
@@ -35,7 +40,7 @@ static bool take_mount_options(char **given, struct config *c, GError **error)
 			}
 			if (!is_known_option(*p)) {
 				g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-					    "the mount option '%s' is not known", *p);
+					    "the mount option '%s' is none of ours", *p);
 				g_string_free(out, TRUE);
 				return false;
 			}
@@ -61,6 +66,17 @@ static bool take_mountpoint(char **rest, struct config *c, GError **error)
 		return false;
 	}
 	c->mountpoint = instance_mountpoint(given);
+	return true;
+}
+
+static bool take_pidfile(const char *given, struct config *c, GError **error)
+{
+	if (given && !*given) {
+		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+			    "the name of the pid file is empty");
+		return false;
+	}
+	c->pidfile = given ? g_canonicalize_filename(given, NULL) : NULL;
 	return true;
 }
 
@@ -156,7 +172,7 @@ enum config_result config_parse(int argc, char **argv, struct config *ret, GErro
 		{ "enable-pidfd", 0, 0, G_OPTION_ARG_NONE, &ignored, "On already", NULL },
 		{ "holder", 0, 0, G_OPTION_ARG_STRING, &holder,
 		  "Outlive a killed pod by so long (300)", "SECONDS" },
-		{ "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
+		{ "version", 'v', 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
 		{ "worker", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &worker, NULL, NULL },
 		{ "keeper", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &keeper, NULL, NULL },
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &rest, NULL,
@@ -178,11 +194,11 @@ enum config_result config_parse(int argc, char **argv, struct config *ret, GErro
 		return CONFIG_DONE;
 	}
 	ret->debug = debug;
-	ret->pidfile = pidfile ? g_canonicalize_filename(pidfile, NULL) : NULL;
 	ret->view = (struct view_options){ .cpu_quota = !no_quota,
 					   .swap = !no_swap,
 					   .loadavg = !no_load };
-	if (!take_mountpoint(rest, ret, error) || !take_mount_options(mount_options, ret, error) ||
+	if (!take_pidfile(pidfile, ret, error) || !take_mountpoint(rest, ret, error) ||
+	    !take_mount_options(mount_options, ret, error) ||
 	    !take_handed(worker, ROLE_WORKER, ret, error) ||
 	    !take_handed(keeper, ROLE_KEEPER, ret, error) || !take_holder(holder, ret, error)) {
 		config_clear(ret);

@@ -44,18 +44,18 @@ static bool write_pidfile(struct keeper *k, GError **error)
 {
 	const char *path = k->config->pidfile;
 	g_autofree char *text = NULL;
+	g_autoptr(GError) why = NULL;
 
 	if (!path)
 		return true;
 	text = g_strdup_printf("%d\n", getpid());
-	if (!g_file_set_contents(path, text, -1, NULL)) {
-		if (k->seat.served) { /* readers are worth more */
-			log_warning("cannot write the pid file %s", path);
-			return true;
-		}
-		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
-			    "cannot write the pid file %s", path);
-		return false;
+	if (!g_file_set_contents(path, text, -1, &why)) {
+		if (k->seat.served) /* readers are worth more */
+			log_warning("cannot write the pid file: %s", why->message);
+		else
+			g_propagate_prefixed_error(error, g_steal_pointer(&why),
+						   "cannot write the pid file: ");
+		return k->seat.served;
 	}
 	k->has_pidfile = true;
 	return true;
@@ -265,6 +265,22 @@ static bool set_up(struct keeper *k, GError **error)
 	return ok && (start_serving(k, k->seat.served ? NULL : error) || k->seat.served);
 }
 
+static void end_mount(const struct keeper *k, const struct host *host)
+{
+	const char *mountpoint = k->config->mountpoint;
+	int r = mount_end(host, mountpoint);
+
+	if (r == 0 && k->announced)
+		log_info("unmounted %s: files of it that running containers have are dead until "
+			 "the next "
+			 "start",
+			 mountpoint);
+	else if (r == -ESTALE && k->ended_by)
+		log_warning("%s is not unmounted: something else is mounted there", mountpoint);
+	else if (r < 0 && r != -ESTALE)
+		log_warning("cannot unmount %s: %s", mountpoint, g_strerror(-r));
+}
+
 static void tear_down(struct keeper *k)
 {
 	struct host *host = NULL;
@@ -274,7 +290,7 @@ static void tear_down(struct keeper *k)
 		stays = k->ended_by && estate_has_heir(&k->estate, host, k->ended_by);
 	k->crew = crew_free(k->crew);
 	if (host && !stays)
-		mount_end(host, k->config->mountpoint);
+		end_mount(k, host);
 	host_free(host);
 	if (stays)
 		estate_leave(&k->estate);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/mount.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -61,11 +62,46 @@ static int end(const char *mountpoint, enum whose whose)
 	return umount2(mountpoint, flags) < 0 ? -errno : 0;
 }
 
+/* How deep the folders go that an engine makes for a file of ours, and many times as many. */
+#define SKELETON_DEPTH 8u
+#define SKELETON_MAX   1000u
+
+/*
+ * Whether @dir has nothing but folders in it, at most @n: some engines make an empty folder where a
+ * container's file should come from while nobody serves (docker run -v). Closes @dir.
+ */
+static bool is_skeleton(int dir, unsigned depth, unsigned *n)
+{
+	DIR *d = fdopendir(dir);
+	const struct dirent *entry;
+	bool ok = d;
+
+	while (ok && (entry = readdir(d))) {
+		int fd;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		fd = openat(dirfd(d), entry->d_name,
+			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		ok = fd >= 0 && depth > 0 && (*n)-- > 0;
+		if (ok)
+			ok = is_skeleton(fd, depth - 1, n);
+		else
+			fd_close(&fd);
+	}
+	if (d)
+		closedir(d);
+	else
+		fd_close(&dir);
+	return ok;
+}
+
 static bool is_empty(const char *path)
 {
-	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+	unsigned n = SKELETON_MAX;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return dir && !g_dir_read_name(dir);
+	return fd >= 0 && is_skeleton(fd, SKELETON_DEPTH, &n);
 }
 
 bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempty,
@@ -89,15 +125,21 @@ bool mount_prepare(const struct host *host, const char *mountpoint, bool nonempt
 			return fail(error, -r, "cannot detach the old mount at %s", mountpoint);
 	}
 	ret->made = access(mountpoint, F_OK) < 0;
-	if (g_mkdir_with_parents(mountpoint, 0755) < 0 && errno != EEXIST)
-		return fail(error, errno, "cannot make the mount point %s", mountpoint);
+	/* Whatever is there, and be it a link that leads nowhere, is told of below. */
+	if (g_mkdir_with_parents(mountpoint, 0755) < 0) {
+		int err = errno;
+
+		if (faccessat(AT_FDCWD, mountpoint, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+			return fail(error, err, "cannot make the mount point %s", mountpoint);
+	}
 	if (stat(mountpoint, &st) < 0)
 		return fail(error, errno, "cannot use the mount point %s", mountpoint);
 	if (!S_ISDIR(st.st_mode))
 		return fail(error, ENOTDIR, "cannot mount at %s", mountpoint);
 	/* /proc, say, by a slip. */
 	if (!nonempty && !is_empty(mountpoint))
-		return fail(error, ENOTEMPTY, "cannot mount at %s (-o nonempty would)", mountpoint);
+		return fail(error, ENOTEMPTY, "cannot mount at %s (-o nonempty mounts over it)",
+			    mountpoint);
 	return true;
 }
 
@@ -145,16 +187,12 @@ bool mount_fuse(const char *mountpoint, const char *options, int *ret_fd, GError
 	return true;
 }
 
-void mount_end(const struct host *host, const char *mountpoint)
+int mount_end(const struct host *host, const char *mountpoint)
 {
 	g_autofree char *source = NULL;
 	int r = instance_source(mountpoint, &source);
 
-	if (r < 0 || look(host, mountpoint, source) != OURS) {
-		log_warning("%s is not unmounted: something else is mounted there", mountpoint);
-		return;
-	}
-	r = end(mountpoint, OURS);
-	if (r < 0)
-		log_warning("cannot unmount %s: %s", mountpoint, g_strerror(-r));
+	if (r == 0 && look(host, mountpoint, source) != OURS)
+		r = -ESTALE;
+	return r < 0 ? r : end(mountpoint, OURS);
 }

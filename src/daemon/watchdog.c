@@ -7,7 +7,7 @@
 #define HELD_UP_MS 1500u
 
 /* Requests a second are counted over so long. */
-#define RATE_MS 5000u
+#define RATE_MS 2000u
 
 void watchdog_forget(struct watchdog *w, uint64_t now_ms)
 {
@@ -41,7 +41,9 @@ static void count_rate(struct watchdog *w, const struct shared *s, uint64_t now_
 
 	if (ms < RATE_MS)
 		return;
-	w->rate = (requests - w->rated_total) * 1000 / ms;
+	/* A first look, or one after a long time: what was before says nothing of now. */
+	if (w->rated_ms && ms < 2 * RATE_MS)
+		w->rate = (requests - w->rated_total) * 1000 / ms;
 	w->rated_total = requests;
 	w->rated_ms = now_ms;
 }

@@ -7,12 +7,18 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/cpuset.h"
 #include "util/fd.h"
 #include "util/num.h"
 #include "util/sys.h"
+
+/* The first pid namespace's (include/linux/proc_ns.h; in <linux/nsfs.h> since Linux 6.18). */
+#ifndef PID_NS_INIT_INO
+#define PID_NS_INIT_INO 0xEFFFFFFCu
+#endif
 
 /* A text that one reader is making anew is given to others for as much longer. */
 #define LATE_MS 500u
@@ -180,14 +186,10 @@ int host_open_init_mounts(const struct host *h)
 
 bool host_is_nested(const struct host *h)
 {
-	char status[16384];
-	const char *pids;
+	struct stat st;
 
-	if (host_read_self(h, "status", status, sizeof(status)) < 0)
-		return false;
-	pids = strstr(status, "\nNSpid:\t");
-	/* One number for each level: a second one stands behind a tab. */
-	return pids && strcspn(pids + 8, "\t") < strcspn(pids + 8, "\n");
+	/* Not by the levels in self/status: a procfs tells those below the namespace it is of. */
+	return fstatat(h->proc, "self/ns/pid", &st, 0) == 0 && st.st_ino != PID_NS_INIT_INO;
 }
 
 unsigned host_fuse_timeout(const struct host *h)

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import urllib.parse
 
@@ -78,9 +79,28 @@ def test_detach(lab):
         holds(out, f'{box.pid} /proc/meminfo detached', 'detach')
         ok(len(out.splitlines()) > count, 'a line for each file')
         equal(box.call(total_kb), total, 'MemTotal')
-        equal(ours(daemon.mnt, box.pid), [], 'mounts')
+        left = [point for point, *_ in ours(daemon.mnt, box.pid)]
+        ok(set(left) <= {daemon.mnt}, f'mounts left: {left}')
         ok(daemon.mounted(), 'the mount point stays')
         box.close()
+
+
+def test_detach_leaves_a_services_copy_of_the_mount_point(lab):
+    """A namespace that only has the mount point's copy is no container."""
+    daemon = lab.start_daemon()
+    with subprocess.Popen(['unshare', '--mount', 'sleep', '1000']) as service:
+        try:
+            there = f'/proc/{service.pid}/ns/mnt'
+            here = os.readlink('/proc/self/ns/mnt')
+            eventually(lambda: os.readlink(there) != here, 'a namespace')
+            before = ours(daemon.mnt, service.pid)
+            equal(len(before), 1, 'copies')
+            status, out, err = ctl(lab, 'detach', daemon.mnt)
+            equal((status, err), (0, ''), 'status and stderr')
+            holds(out, 'detached 0 files in 0 containers', 'detach')
+            equal(ours(daemon.mnt, service.pid), before, 'mounts')
+        finally:
+            service.kill()
 
 
 STATUS = '''version 0.1.0
@@ -182,7 +202,8 @@ def test_the_id_goes_with_a_failed_start_alone(lab):
     name = re.compile(r'#\S+|\\043\S+')
     equal(name.findall(later[0]), name.findall(source[0]), 'id')
     mnt = f'{lab.folder}/full'
-    os.makedirs(f'{mnt}/something')
+    os.mkdir(mnt)
+    host.write_new(f'{mnt}/something')
     ok(lab.execute(lab.run.binary, mnt)[0] != 0, 'a mount point that is not empty')
     ok(not any('full' in n for n in os.listdir('/run/lxcfs-clone')), 'files below /run')
 

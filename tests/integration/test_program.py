@@ -4,6 +4,7 @@
 import os
 import re
 import signal
+import subprocess
 import time
 import urllib.parse
 
@@ -189,6 +190,39 @@ def test_mount_point_that_is_not_empty(lab):
     equal(daemon.stop(), 0, 'exit status')
     equal(host.read(f'{mnt}/file'), 'x', 'the file below')
     equal(locks(lab), [], 'locks after its end')
+
+
+def test_mount_point_that_engines_made_folders_in(lab):
+    """docker run -v makes what is missing, as folders, while nobody serves: no reason to refuse."""
+    mnt = f'{lab.folder}/mnt'
+    os.makedirs(f'{mnt}/proc/meminfo')
+    os.makedirs(f'{mnt}/sys/devices/system/cpu')
+    daemon = lab.start_daemon(mnt=mnt)
+    ok(host.read(daemon.path('/proc/meminfo')), 'meminfo')
+    equal(daemon.stop(), 0, 'exit status')
+    os.symlink('/', f'{mnt}/sys/devices/system/node')
+    refuses(run(lab, mnt), mnt, '-o nonempty')
+
+
+def test_mount_point_is_a_link_to_nothing(lab):
+    """The sentence says that what it points to is missing."""
+    path = f'{lab.folder}/link'
+    os.symlink('nothing', path)
+    refuses(run(lab, path), path, 'no such file')
+    equal(os.readlink(path), 'nothing', 'the link')
+    equal(locks(lab), [], 'locks')
+
+
+def test_outside_the_hosts_pid_namespace(lab):
+    """A warning: who is outside of it cannot be told apart."""
+    mnt = f'{lab.folder}/mnt'
+    command = ['unshare', '--pid', '--fork', '--kill-child', lab.run.binary, mnt]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        first = process.stderr.readline()
+        eventually(lambda: os.path.ismount(mnt), 'mounted')
+        process.kill()
+    subprocess.run(['umount', '-l', mnt], check=True)
+    ok("not the host's pid namespace" in first, f'log {first!r}')
 
 
 def test_no_fuse_device(lab):
