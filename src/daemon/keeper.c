@@ -253,8 +253,10 @@ static bool set_up(struct keeper *k, GError **error)
 	int r = host_open("/", &host);
 	bool ok;
 
-	if (r < 0)
-		return fail(error, -r, "cannot open the host's proc and sys");
+	if (r < 0) {
+		(void)fail(error, -r, "cannot open the host's proc and sys");
+		return false;
+	}
 	if (c->role == ROLE_FIRST)
 		warn_of_host(host);
 	ok = seat_take(&k->seat, c, host, &k->found, error) && write_pidfile(k, error) &&

@@ -40,7 +40,7 @@ static DIR *open_dir(int dirfd, const char *path)
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
 	if (dir)
-		fd = -1;
+		(void)fd_steal(&fd);
 	return dir;
 }
 

@@ -212,7 +212,7 @@ int shared_replace(int fd, unsigned n_cpus, struct shared *ret)
 	    old.init_out_len == 0 || old.init_out_len > sizeof(old.init_out))
 		return n < 0 ? -errno : -EPROTO;
 	r = shared_create(n_cpus, &s);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	s.header->init_in_len = old.init_in_len;
 	s.header->init_out_len = old.init_out_len;

@@ -19,8 +19,11 @@ def test_keeper_and_two_workers(lab):
     """The daemon is three processes: the keeper, the one that serves, one that stands by."""
     worker = lab.daemon.worker()
     eventually(lambda: len(lab.daemon.children()) == 2, 'two workers')
-    names = sorted(lab.daemon.processes()[pid][1] for pid in lab.daemon.children())
-    equal(names, ['lxcfs-standby', 'lxcfs-worker'], 'their names')
+    eventually(
+        lambda: sorted(lab.daemon.processes()[pid][1] for pid in lab.daemon.children())
+        == ['lxcfs-standby', 'lxcfs-worker'],
+        'their names',
+    )
     equal(lab.daemon.worker(), worker, 'the one that serves')
 
 
