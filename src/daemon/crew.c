@@ -360,7 +360,9 @@ int crew_fds(const struct crew *c, int fds[CREW_N_FDS])
 	fds[3] = c->standby.ready ? -1 : c->standby.control;
 	fds[4] = c->trial.pidfd;
 	fds[5] = c->trial.ready ? -1 : c->trial.control;
-	return c->standby.pid ? WATCHDOG_LOOK_MS : (int)PAUSE_MS;
+	if (c->standby.pid)
+		return WATCHDOG_LOOK_MS;
+	return must_pause(c) ? (int)PAUSE_MS : 0; /* there is one to be started, now or soon */
 }
 
 void crew_upgrade(struct crew *c, int executable)

@@ -17,7 +17,7 @@ sys.path.insert(0, str(HERE.parent / 'integration'))
 sys.dont_write_bytecode = True
 
 import lab as laboratory  # noqa: E402
-from lab import check, host, load, survive  # noqa: E402
+from lab import check, comeback, host, load, survive  # noqa: E402
 
 import passing  # noqa: E402
 
@@ -36,6 +36,7 @@ SCENARIOS = {
     'poison': (1, lambda lab, _count, readers: survive.poison(lab, readers)),
     'hang': (1, lambda lab, _count, readers: survive.hang(lab, readers)),
     'broken': (1, lambda lab, _count, readers: survive.broken_programs(lab, readers)),
+    'repair': (60, lambda lab, count, _readers: comeback.comebacks(lab, count)),
     'containers': (100000, lambda lab, count, _readers: passing.containers(lab, count)),
 }
 

@@ -2,10 +2,12 @@
 """The daemon under test: started on a mount point of its own, watched, stopped."""
 
 import fcntl
+import mmap
 import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -41,6 +43,7 @@ class Daemon:
         self.env = dict(os.environ, NOTIFY_SOCKET=f'{folder}/notify', **(env or {}))
         self.journal = journal
         self.store, self.stored = store, {}
+        self.executed = mmap.mmap(-1, mmap.PAGESIZE)
         self.start()
 
     def start(self, prefix=(), **options):
@@ -69,6 +72,11 @@ class Daemon:
             host.mount(None, '/', None, host.MS_REC | host.MS_PRIVATE)
             for point in {host.V1[name] for name in self.hidden}:
                 host.umount(point, host.MNT_DETACH)
+        struct.pack_into('Q', self.executed, 0, time.monotonic_ns())
+
+    def executed_ns(self):
+        """When the last instance's program was executed (CLOCK_MONOTONIC)."""
+        return struct.unpack_from('Q', self.executed)[0]
 
     def _wait_ready(self):
         deadline = time.monotonic() + 10 * host.SCALE

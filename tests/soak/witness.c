@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Sees what a container sees while the daemon dies and comes back: reads its files all the time.
+ *
+ *   witness -c CONTROL -i INDEX -k KB -p PID FILE...
+ *
+ * It joins the namespaces and the root directory of process PID; -k: what MemTotal must say. CONTROL
+ * is a file of slots. The first one has the phase: even: a daemon is started or there, odd: it is
+ * about to die or dead; ~0: the end. Slot INDEX is this one's. A reading must give the container's
+ * text. It may fail for want of a daemon: in an odd phase, and in an even one until that file was read
+ * for the first time. Anything else is told on stderr, and status 1.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define N_SLOTS   256
+#define MAX_FILES 32
+#define PAUSE_US  500
+#define END       UINT64_MAX
+
+struct slot {
+	atomic_uint_fast64_t phase;    /* the last one in which each file was read */
+	atomic_uint_fast64_t since_ns; /* CLOCK_MONOTONIC: … since when */
+	atomic_uint_fast64_t readings;
+	atomic_uint_fast64_t failed; /* readings that may fail */
+};
+
+static struct {
+	struct slot *slots, *own;
+	uint64_t total_kb;
+	uint32_t host_major, host_minor; /* of the kernel's own files */
+	char **files;
+	int n_files;
+	uint64_t phase;
+	uint32_t good; /* a bit a file that was read in this phase */
+} w;
+
+static char text[1 << 18];
+
+static int open_of(pid_t pid, const char *name, int flags)
+{
+	char path[64];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0)
+		err(1, "%s", path);
+	return fd;
+}
+
+/* In a child, which is what the namespace of processes is for. */
+static void enter(pid_t pid)
+{
+	static const char *const kinds[] = { "ns/cgroup", "ns/pid", "ns/mnt" };
+	int root = open_of(pid, "root", O_PATH | O_DIRECTORY), ns[3], status;
+	pid_t child;
+
+	for (int i = 0; i < 3; i++)
+		ns[i] = open_of(pid, kinds[i], O_RDONLY);
+	for (int i = 0; i < 3; i++)
+		if (setns(ns[i], 0) < 0)
+			err(1, "setns %s", kinds[i]);
+	if (fchdir(root) < 0 || chroot(".") < 0)
+		err(1, "chroot");
+	child = fork();
+	if (child < 0)
+		err(1, "fork");
+	if (child > 0)
+		exit(waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status)
+									      : 1);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static bool total_is_right(void)
+{
+	static const char key[] = "MemTotal:";
+
+	return strncmp(text, key, sizeof(key) - 1) == 0 &&
+	       strtoull(text + sizeof(key) - 1, NULL, 10) == w.total_kb;
+}
+
+/* Of a container that did nothing with disks. */
+static bool may_be_empty(const char *path)
+{
+	return strcmp(path, "/proc/diskstats") == 0;
+}
+
+/* Returns 0 or errno. A text that is not the container's ends all. */
+static int read_once(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), error = 0;
+	struct statx about;
+	size_t len = 0;
+	ssize_t n = -1;
+
+	if (fd < 0)
+		return errno;
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &about) == 0) {
+		if (about.stx_dev_major == w.host_major && about.stx_dev_minor == w.host_minor)
+			errx(1, "%s is the host's", path);
+		while ((n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
+			len += (size_t)n;
+	}
+	if (n < 0)
+		error = errno;
+	close(fd);
+	if (error)
+		return error;
+	text[len] = '\0';
+	if (strcmp(path, "/proc/meminfo") == 0 ? !total_is_right()
+					       : len == 0 && !may_be_empty(path))
+		errx(1, "%s: unexpected text: %.80s", path, text);
+	return 0;
+}
+
+static void look_at_phase(void)
+{
+	uint64_t phase = atomic_load(&w.slots[0].phase);
+
+	if (phase == w.phase)
+		return;
+	w.phase = phase;
+	w.good = 0;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void take_good(int number)
+{
+	if (w.phase % 2)
+		return;
+	w.good |= 1u << number;
+	if (w.good == (1u << w.n_files) - 1 && atomic_load(&w.own->phase) != w.phase) {
+		atomic_store(&w.own->since_ns, now_ns());
+		atomic_store(&w.own->phase, w.phase);
+	}
+}
+
+static void take_failure(int number, int error)
+{
+	bool was_good = w.phase % 2 == 0 && w.good & 1u << number;
+
+	if (error != ENOTCONN && error != ECONNABORTED)
+		errx(1, "%s: %s", w.files[number], strerror(error));
+	look_at_phase(); /* the daemon may have died meanwhile */
+	if (was_good && w.good & 1u << number)
+		errx(1, "%s worked, and then: %s", w.files[number], strerror(error));
+	atomic_fetch_add(&w.own->failed, 1);
+}
+
+static void watch(void)
+{
+	while (w.phase != END) {
+		for (int i = 0; i < w.n_files; i++) {
+			int error;
+
+			look_at_phase();
+			error = read_once(w.files[i]);
+			if (error)
+				take_failure(i, error);
+			else
+				take_good(i);
+			atomic_fetch_add(&w.own->readings, 1);
+		}
+		usleep(PAUSE_US);
+		look_at_phase();
+	}
+}
+
+static void set_up(int argc, char **argv)
+{
+	const struct sched_param param = { 0 };
+	const char *control = NULL;
+	struct statx about;
+	unsigned index = 0;
+	pid_t pid = 0;
+	int fd, c;
+
+	while ((c = getopt(argc, argv, "c:i:k:p:")) > 0) {
+		if (c == 'c')
+			control = optarg;
+		else if (c == 'i')
+			index = (unsigned)atoi(optarg);
+		else if (c == 'k')
+			w.total_kb = strtoull(optarg, NULL, 10);
+		else if (c == 'p')
+			pid = atoi(optarg);
+	}
+	w.files = argv + optind;
+	w.n_files = argc - optind;
+	if (!control || index == 0 || index >= N_SLOTS || w.n_files == 0 || w.n_files >= MAX_FILES)
+		errx(2, "usage: witness -c CONTROL -i INDEX -k KB -p PID FILE...");
+	fd = open(control, O_RDWR | O_CLOEXEC);
+	w.slots = mmap(NULL, N_SLOTS * sizeof(*w.slots), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (fd < 0 || w.slots == MAP_FAILED)
+		err(1, "%s", control);
+	w.own = w.slots + index;
+	enter(pid);
+	if (statx(AT_FDCWD, "/proc", 0, STATX_TYPE, &about) < 0)
+		err(1, "/proc");
+	w.host_major = about.stx_dev_major;
+	w.host_minor = about.stx_dev_minor;
+	/* It reads all the time, but takes no CPU from what it watches. */
+	if (sched_setscheduler(0, SCHED_IDLE, &param) < 0)
+		err(1, "sched_setscheduler");
+}
+
+int main(int argc, char **argv)
+{
+	set_up(argc, argv);
+	watch();
+	return 0;
+}
