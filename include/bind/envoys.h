@@ -4,6 +4,7 @@
  * Processes that work in containers' namespaces, one for each, and tell what they did. What a
  * container has mounted can make one of them hang, and even be unkillable: it is then left alone.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -25,10 +26,15 @@ void envoys_say(const struct envoys_voice *voice, const char *path, enum bind_ou
 typedef void envoys_work(const struct envoys_voice *voice, const void *arg);
 
 /*
- * Has @work done by a new process on behalf of process @pid, and waits for it if it is quick. The
- * calling process must have one thread. Returns 0 or -errno.
+ * Has @work done by a new process on behalf of process @pid, whose mount namespace has the inode
+ * number @ns: one process at a time there. @wait: for it to end, if it is quick; else it works beside
+ * others. The calling process must have one thread. Returns 0 or -errno.
  */
-int envoys_send(struct envoys *envoys, pid_t pid, envoys_work *work, const void *arg);
+int envoys_send(struct envoys *envoys, pid_t pid, uint64_t ns, bool wait, envoys_work *work,
+		const void *arg);
 
-/* Waits for all that are left, a few seconds at most, and frees @envoys. Returns NULL. */
+/* Waits for all that are at work, a few seconds at most. */
+void envoys_wait(struct envoys *envoys);
+
+/* The same, and frees @envoys. Returns NULL. */
 struct envoys *envoys_end(struct envoys *envoys);

@@ -7,6 +7,7 @@ struct mountinfo {
 	uint64_t id, parent;   /* of the mounts; the kernel uses them again */
 	uint64_t major, minor; /* of the file system, as st_dev has them */
 	uint64_t peers;        /* the peer group that it is in ("shared:N"); 0: in none */
+	uint64_t master;       /* the peer group that it receives from ("master:N"); 0: from none */
 	/* Unescaped, in the memory of the line. */
 	const char *root;    /* what of the file system is mounted */
 	const char *point;   /* where, seen from the process's root */

@@ -36,7 +36,7 @@ struct ours {
 
 /* One of our mounts in somebody's table. */
 struct bound {
-	uint64_t id, parent, peers;
+	uint64_t id, parent, peers, master;
 	uint64_t attrs; /* MOUNT_ATTR_ */
 	char *root, *point;
 	bool live; /* of the file system that is served now */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bind/bind.h"
 
+#include <errno.h>
+#include <sys/stat.h>
+
 #include "bind/envoys.h"
 #include "bind/live.h"
 #include "bind/scan.h"
@@ -20,6 +23,9 @@ struct run {
 	void *arg;
 	struct bind_report *report;
 	GHashTable *containers; /* pids where something was done */
+	GHashTable *hopeless;   /* pids where something failed: not tried again */
+	bool at_once;           /* namespaces that have nothing to do with each other */
+	bool postponed;         /* there are others */
 };
 
 static bool is_done(enum bind_outcome outcome)
@@ -35,6 +41,8 @@ static void on_event(const struct bind_event *event, void *arg)
 	run->report->counts[event->outcome]++;
 	if (is_done(event->outcome))
 		g_hash_table_add(run->containers, GINT_TO_POINTER(event->pid));
+	else if (event->outcome != BIND_GONE && event->outcome != BIND_COVERED)
+		g_hash_table_add(run->hopeless, GINT_TO_POINTER(event->pid));
 	if (run->fn)
 		run->fn(event, run->arg);
 }
@@ -44,6 +52,18 @@ static unsigned left_alone(const struct bind_report *r)
 	return r->counts[BIND_GONE] + r->counts[BIND_COVERED];
 }
 
+/* What is done to mounts that are shared is done to those of other namespaces, too. */
+static bool is_shared(const struct view_of *view)
+{
+	for (size_t i = 0; i < view->bounds->len; i++) {
+		const struct bound *b = view->bounds->pdata[i];
+
+		if (b->peers || b->master)
+			return true;
+	}
+	return false;
+}
+
 static bool on_view(const struct view_of *view, void *arg)
 {
 	struct run *run = arg;
@@ -51,11 +71,19 @@ static bool on_view(const struct view_of *view, void *arg)
 		.host = run->host, .live = run->live, .view = view, .dry_run = run->dry_run
 	};
 	unsigned left = left_alone(run->report);
+	struct stat ns = { 0 };
 	int r;
 
-	if (!run->wants(&visit))
+	if (!run->wants(&visit) || g_hash_table_contains(run->hopeless, GINT_TO_POINTER(view->pid)))
 		return true;
-	r = envoys_send(run->envoys, view->pid, run->work, &visit);
+	if (run->at_once && is_shared(view)) {
+		run->postponed = true;
+		return true;
+	}
+	r = fstat(view->ns, &ns) < 0 ? -errno : 0;
+	if (r == 0)
+		r = envoys_send(run->envoys, view->pid, ns.st_ino, !run->at_once, run->work,
+				&visit);
 	if (r < 0) {
 		const struct bind_event event = {
 			.pid = view->pid, .path = "/", .outcome = BIND_FAILED, .error = -r
@@ -64,25 +92,54 @@ static bool on_view(const struct view_of *view, void *arg)
 		on_event(&event, run);
 	}
 	/* What one process of the container cannot reach another one may, see scan.h. */
-	return left_alone(run->report) == left;
+	return run->at_once || left_alone(run->report) == left;
+}
+
+/* Returns 0 or -errno. */
+static int scan(struct run *run)
+{
+	struct scan_counts counts = { 0 };
+	struct bind_report *report = run->report;
+	int r = scan_processes(run->host, &run->live->ours, sys_coarse_ms() + MOST_MS, on_view, run,
+			       &counts);
+
+	envoys_wait(run->envoys);
+	report->looked_at = counts.looked_at;
+	report->unreadable = counts.unreadable;
+	report->incomplete |= counts.incomplete;
+	return r;
+}
+
+/*
+ * Most containers at once: the kernel has each change of a mount wait for all CPUs, and can let many
+ * wait together. What is left then, one after the other: see on_view(). A dry run would find twice.
+ */
+static int scan_all(struct run *run)
+{
+	int r;
+
+	run->at_once = !run->dry_run;
+	r = scan(run);
+	if (r < 0 || !run->at_once || (!run->postponed && left_alone(run->report) == 0))
+		return r;
+	run->at_once = false;
+	run->report->counts[BIND_GONE] = run->report->counts[BIND_COVERED] = 0;
+	return scan(run);
 }
 
 static bool do_run(struct run *run, GError **error)
 {
-	struct scan_counts counts = { 0 };
 	int r;
 
 	*run->report = (struct bind_report){ 0 };
 	run->containers = g_hash_table_new(NULL, NULL);
+	run->hopeless = g_hash_table_new(NULL, NULL);
 	run->envoys = envoys_new(on_event, run);
-	r = scan_processes(run->host, &run->live->ours, sys_coarse_ms() + MOST_MS, on_view, run,
-			   &counts);
+	r = scan_all(run);
 	run->envoys = envoys_end(run->envoys);
 	run->report->containers = g_hash_table_size(run->containers);
-	run->report->looked_at = counts.looked_at;
-	run->report->unreadable = counts.unreadable;
-	run->report->incomplete = counts.incomplete;
 	g_hash_table_unref(run->containers);
+	g_hash_table_unref(run->hopeless);
 	if (r < 0)
 		g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(-r),
 			    "cannot list the processes: %s", g_strerror(-r));

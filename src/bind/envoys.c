@@ -19,7 +19,7 @@
 #define QUICK_MS  1000u
 /* … this long, … */
 #define LATE_MS   5000u
-/* … and the next ones that are late are waited for less: there may be thousands. */
+/* … and the next ones that are waited for are given less: there may be thousands. */
 #define MANY_LATE 8u
 #define MOST_LATE 64u
 
@@ -32,6 +32,7 @@ struct message {
 struct worker {
 	pid_t pid;   /* its own */
 	pid_t asked; /* of the container's process */
+	uint64_t ns; /* inode number of the mount namespace */
 	int sock;
 	uint64_t started_ms;
 };
@@ -39,8 +40,8 @@ struct worker {
 struct envoys {
 	bind_fn *fn;
 	void *arg;
-	struct worker late[MOST_LATE]; /* the oldest first */
-	size_t n_late;
+	struct worker late[MOST_LATE]; /* at work; the oldest first */
+	unsigned n_late;
 };
 
 struct envoys *envoys_new(bind_fn *fn, void *arg)
@@ -101,25 +102,47 @@ static void dismiss(struct worker *w, bool kill_it)
 	fd_close(&w->sock);
 	if (kill_it)
 		(void)kill(w->pid, SIGKILL);
-	for (unsigned i = 0; i < 50; i++) {
+	for (unsigned i = 0; i < 500; i++) {
 		if (waitpid(w->pid, NULL, WNOHANG) != 0)
 			return;
-		g_usleep(1000);
+		g_usleep(100);
 	}
 }
 
-static void give_up_oldest(struct envoys *envoys)
+static void forget(struct envoys *envoys, unsigned i)
 {
-	struct worker *w = &envoys->late[0];
-
-	if (!listen_to(envoys, w, w->started_ms + LATE_MS)) {
-		tell(envoys, w->asked, BIND_TIMEOUT, 0, "");
-		dismiss(w, true);
-	} else {
-		dismiss(w, false);
-	}
 	envoys->n_late--;
-	memmove(&envoys->late[0], &envoys->late[1], envoys->n_late * sizeof(envoys->late[0]));
+	memmove(&envoys->late[i], &envoys->late[i + 1],
+		(envoys->n_late - i) * sizeof(envoys->late[0]));
+}
+
+static void give_up(struct envoys *envoys, unsigned i)
+{
+	struct worker *w = &envoys->late[i];
+	bool done = listen_to(envoys, w, w->started_ms + LATE_MS);
+
+	if (!done)
+		tell(envoys, w->asked, BIND_TIMEOUT, 0, "");
+	dismiss(w, !done);
+	forget(envoys, i);
+}
+
+/* Makes room for one that works in namespace @ns. */
+static void make_room(struct envoys *envoys, uint64_t ns)
+{
+	for (unsigned i = envoys->n_late; i-- > 0;)
+		if (envoys->late[i].ns == ns)
+			give_up(envoys, i);
+	if (envoys->n_late < MOST_LATE)
+		return;
+	for (unsigned i = envoys->n_late; i-- > 0;) {
+		if (listen_to(envoys, &envoys->late[i], 0)) {
+			dismiss(&envoys->late[i], false);
+			forget(envoys, i);
+		}
+	}
+	if (envoys->n_late == MOST_LATE)
+		give_up(envoys, 0);
 }
 
 /* In the new process. */
@@ -133,15 +156,15 @@ _Noreturn static void be_worker(pid_t parent, int sock, envoys_work *work, const
 	_exit(0);
 }
 
-int envoys_send(struct envoys *envoys, pid_t pid, envoys_work *work, const void *arg)
+int envoys_send(struct envoys *envoys, pid_t pid, uint64_t ns, bool wait, envoys_work *work,
+		const void *arg)
 {
-	struct worker w = { .asked = pid, .started_ms = sys_coarse_ms() };
+	struct worker w = { .asked = pid, .ns = ns, .started_ms = sys_coarse_ms() };
 	pid_t self = getpid();
 	unsigned patience = envoys->n_late == 0 ? QUICK_MS : envoys->n_late < MANY_LATE ? 100 : 10;
 	int pair[2];
 
-	if (envoys->n_late == MOST_LATE)
-		give_up_oldest(envoys);
+	make_room(envoys, ns);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	w.sock = pair[0];
@@ -155,17 +178,22 @@ int envoys_send(struct envoys *envoys, pid_t pid, envoys_work *work, const void 
 		close(pair[0]);
 		return -err;
 	}
-	if (listen_to(envoys, &w, w.started_ms + patience))
+	if (wait && listen_to(envoys, &w, w.started_ms + patience))
 		dismiss(&w, false);
 	else
 		envoys->late[envoys->n_late++] = w;
 	return 0;
 }
 
-struct envoys *envoys_end(struct envoys *envoys)
+void envoys_wait(struct envoys *envoys)
 {
 	while (envoys->n_late > 0)
-		give_up_oldest(envoys);
+		give_up(envoys, 0);
+}
+
+struct envoys *envoys_end(struct envoys *envoys)
+{
+	envoys_wait(envoys);
 	g_free(envoys);
 	return NULL;
 }

@@ -38,17 +38,24 @@ static bool take_device(char **p, struct mountinfo *m)
 	       num_take(&field, &m->minor) && *field == '\0';
 }
 
+/* False if @field begins with @tag and no number follows. */
+static bool take_tagged(const char *field, const char *tag, uint64_t *ret)
+{
+	size_t len = strlen(tag);
+
+	return strncmp(field, tag, len) != 0 || num_parse(field + len, ret);
+}
+
 /* "shared:1 master:2 …" up to and with the "-". */
 static bool take_optional(char **p, struct mountinfo *m)
 {
-	static const char shared[] = "shared:";
 	const char *field;
 
 	while ((field = take_field(p))) {
 		if (strcmp(field, "-") == 0)
 			return true;
-		if (strncmp(field, shared, sizeof(shared) - 1) == 0 &&
-		    !num_parse(field + sizeof(shared) - 1, &m->peers))
+		if (!take_tagged(field, "shared:", &m->peers) ||
+		    !take_tagged(field, "master:", &m->master))
 			return false;
 	}
 	return false;

@@ -104,6 +104,7 @@ static bool collect_one(const struct mountinfo *m, void *arg)
 	*b = (struct bound){ .id = m->id,
 			     .parent = m->parent,
 			     .peers = m->peers,
+			     .master = m->master,
 			     .attrs = mountinfo_attrs(m->options),
 			     .root = g_strdup(m->root),
 			     .point = g_strdup(m->point),

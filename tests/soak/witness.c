@@ -13,11 +13,11 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,11 +202,11 @@ static void set_up(int argc, char **argv)
 		if (c == 'c')
 			control = optarg;
 		else if (c == 'i')
-			index = (unsigned)atoi(optarg);
+			index = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'k')
 			w.total_kb = strtoull(optarg, NULL, 10);
 		else if (c == 'p')
-			pid = atoi(optarg);
+			pid = (pid_t)strtol(optarg, NULL, 10);
 	}
 	w.files = argv + optind;
 	w.n_files = argc - optind;

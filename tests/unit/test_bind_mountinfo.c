@@ -22,6 +22,7 @@ static void test_every_field(void **state)
 	assert_int_equal(m.major, 0);
 	assert_int_equal(m.minor, 57);
 	assert_int_equal(m.peers, 7);
+	assert_int_equal(m.master, 3);
 	assert_string_equal(m.root, "/proc/mem info");
 	assert_string_equal(m.point, "/srv/a b\nc\\d");
 	assert_string_equal(m.options, "ro,nosuid,nodev,noexec");
@@ -37,6 +38,7 @@ static void test_no_optional_field_and_an_empty_source(void **state)
 	(void)state;
 	assert_int_equal(mountinfo_parse(line, &m), 0);
 	assert_int_equal(m.peers, 0);
+	assert_int_equal(m.master, 0);
 	assert_string_equal(m.fstype, "tmpfs");
 	assert_string_equal(m.source, "");
 }
@@ -56,6 +58,7 @@ static void test_what_is_no_line_changes_nothing(void **state)
 		"412 398 0:57x /r /p ro - fuse.x src rw",
 		"412 398 :57 /r /p ro - fuse.x src rw",
 		"412 398 0:57 /r /p ro shared:x - fuse.x src rw",
+		"412 398 0:57 /r /p ro master: - fuse.x src rw",
 		"-1 398 0:57 /r /p ro - fuse.x src rw",
 		"99999999999999999999999 398 0:57 /r /p ro - fuse.x src rw",
 		" 412 398 0:57 /r /p ro - fuse.x src rw",

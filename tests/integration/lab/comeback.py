@@ -19,8 +19,6 @@ from lab.oci import Runtime
 
 FILES = ('meminfo', 'cpuinfo', 'stat', 'uptime', 'loadavg', 'diskstats', 'swaps')
 LIMIT = 256 * MIB
-# The files are to work again so soon after the start, on a machine that has nothing else to do.
-SOON_MS = 100
 SLOT = struct.Struct('QQQQ')  # phase, since when (ns), readings, failed ones: see witness.c
 END = (1 << 64) - 1
 ALIVE_S = 0.05
@@ -120,7 +118,7 @@ def join_memory(pid):
 
 
 class Witnesses:
-    """One in each container; for use with `with`."""
+    """One in each container."""
 
     def __init__(self, lab, daemon, pids):
         self.daemon = daemon
