@@ -41,7 +41,7 @@ enum store_fate {
 
 /*
  * Whether another instance is to follow this one, which was told to end, and will find what
- * systemd keeps. Asks systemctl, for at most a few seconds. @host: to learn our unit's name.
+ * systemd keeps. Asks systemctl, for at most 20 s. @host: to learn our unit's name.
  */
 bool store_has_heir(const struct host *host);
 

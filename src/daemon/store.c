@@ -22,7 +22,11 @@
 #define FUSE_NAME  "fuse"
 #define STATE_NAME "state"
 
-#define ASK_TIMEOUT_MS 2000u
+/*
+ * Without an answer the mount ends, and a host that is busy takes seconds to run systemctl. The worker
+ * serves meanwhile, and systemd waits for 90 s.
+ */
+#define ASK_TIMEOUT_MS 10000u
 
 /* Thousands of jobs, as at a shutdown, and /proc/PID/cgroup. */
 #define TEXT_SIZE ((size_t)1 << 20)
