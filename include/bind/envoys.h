@@ -26,12 +26,10 @@ void envoys_say(const struct envoys_voice *voice, const char *path, enum bind_ou
 typedef void envoys_work(const struct envoys_voice *voice, const void *arg);
 
 /*
- * Has @work done by a new process on behalf of process @pid, whose mount namespace has the inode
- * number @ns: one process at a time there. @wait: for it to end, if it is quick; else it works beside
- * others. The calling process must have one thread. Returns 0 or -errno.
+ * Has @work done by a new process on behalf of process @pid. @wait: for it to end, if it is quick; else
+ * it works beside others. The calling process must have one thread. Returns 0 or -errno.
  */
-int envoys_send(struct envoys *envoys, pid_t pid, uint64_t ns, bool wait, envoys_work *work,
-		const void *arg);
+int envoys_send(struct envoys *envoys, pid_t pid, bool wait, envoys_work *work, const void *arg);
 
 /* Waits for all that are at work, a few seconds at most. */
 void envoys_wait(struct envoys *envoys);

@@ -24,7 +24,8 @@ struct run {
 	struct bind_report *report;
 	GHashTable *containers; /* pids where something was done */
 	GHashTable *hopeless;   /* pids where something failed: not tried again */
-	bool at_once;           /* namespaces that have nothing to do with each other */
+	bool at_once;           /* namespaces that have nothing to do with each other … */
+	GHashTable *visited;    /* … by their inode numbers */
 	bool postponed;         /* there are others */
 };
 
@@ -52,16 +53,22 @@ static unsigned left_alone(const struct bind_report *r)
 	return r->counts[BIND_GONE] + r->counts[BIND_COVERED];
 }
 
-/* What is done to mounts that are shared is done to those of other namespaces, too. */
-static bool is_shared(const struct view_of *view)
+/*
+ * Whether nobody else works on the same mounts: the first root directory in its namespace, and none of
+ * its mounts is shared, or receives what is done to one that is.
+ */
+static bool is_alone(struct run *run, const struct view_of *view)
 {
+	struct stat ns;
+
 	for (size_t i = 0; i < view->bounds->len; i++) {
 		const struct bound *b = view->bounds->pdata[i];
 
 		if (b->peers || b->master)
-			return true;
+			return false;
 	}
-	return false;
+	return fstat(view->ns, &ns) == 0 &&
+	       g_hash_table_add(run->visited, GSIZE_TO_POINTER(ns.st_ino));
 }
 
 static bool on_view(const struct view_of *view, void *arg)
@@ -71,19 +78,15 @@ static bool on_view(const struct view_of *view, void *arg)
 		.host = run->host, .live = run->live, .view = view, .dry_run = run->dry_run
 	};
 	unsigned left = left_alone(run->report);
-	struct stat ns = { 0 };
 	int r;
 
 	if (!run->wants(&visit) || g_hash_table_contains(run->hopeless, GINT_TO_POINTER(view->pid)))
 		return true;
-	if (run->at_once && is_shared(view)) {
+	if (run->at_once && !is_alone(run, view)) {
 		run->postponed = true;
 		return true;
 	}
-	r = fstat(view->ns, &ns) < 0 ? -errno : 0;
-	if (r == 0)
-		r = envoys_send(run->envoys, view->pid, ns.st_ino, !run->at_once, run->work,
-				&visit);
+	r = envoys_send(run->envoys, view->pid, !run->at_once, run->work, &visit);
 	if (r < 0) {
 		const struct bind_event event = {
 			.pid = view->pid, .path = "/", .outcome = BIND_FAILED, .error = -r
@@ -134,12 +137,14 @@ static bool do_run(struct run *run, GError **error)
 	*run->report = (struct bind_report){ 0 };
 	run->containers = g_hash_table_new(NULL, NULL);
 	run->hopeless = g_hash_table_new(NULL, NULL);
+	run->visited = g_hash_table_new(NULL, NULL);
 	run->envoys = envoys_new(on_event, run);
 	r = scan_all(run);
 	run->envoys = envoys_end(run->envoys);
 	run->report->containers = g_hash_table_size(run->containers);
 	g_hash_table_unref(run->containers);
 	g_hash_table_unref(run->hopeless);
+	g_hash_table_unref(run->visited);
 	if (r < 0)
 		g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(-r),
 			    "cannot list the processes: %s", g_strerror(-r));

@@ -32,7 +32,6 @@ struct message {
 struct worker {
 	pid_t pid;   /* its own */
 	pid_t asked; /* of the container's process */
-	uint64_t ns; /* inode number of the mount namespace */
 	int sock;
 	uint64_t started_ms;
 };
@@ -127,12 +126,8 @@ static void give_up(struct envoys *envoys, unsigned i)
 	forget(envoys, i);
 }
 
-/* Makes room for one that works in namespace @ns. */
-static void make_room(struct envoys *envoys, uint64_t ns)
+static void make_room(struct envoys *envoys)
 {
-	for (unsigned i = envoys->n_late; i-- > 0;)
-		if (envoys->late[i].ns == ns)
-			give_up(envoys, i);
 	if (envoys->n_late < MOST_LATE)
 		return;
 	for (unsigned i = envoys->n_late; i-- > 0;) {
@@ -156,15 +151,14 @@ _Noreturn static void be_worker(pid_t parent, int sock, envoys_work *work, const
 	_exit(0);
 }
 
-int envoys_send(struct envoys *envoys, pid_t pid, uint64_t ns, bool wait, envoys_work *work,
-		const void *arg)
+int envoys_send(struct envoys *envoys, pid_t pid, bool wait, envoys_work *work, const void *arg)
 {
-	struct worker w = { .asked = pid, .ns = ns, .started_ms = sys_coarse_ms() };
+	struct worker w = { .asked = pid, .started_ms = sys_coarse_ms() };
 	pid_t self = getpid();
 	unsigned patience = envoys->n_late == 0 ? QUICK_MS : envoys->n_late < MANY_LATE ? 100 : 10;
 	int pair[2];
 
-	make_room(envoys, ns);
+	make_room(envoys);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	w.sock = pair[0];
