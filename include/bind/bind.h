@@ -46,7 +46,7 @@ struct bind_report {
 /*
  * Every mount of an instance that served @mountpoint before and is dead becomes one of the instance
  * that serves it now, with its read-only attribute; with @dry_run it is only told. Containers never
- * see the host's file in between. At most a minute. Returns false with a sentence in *@error when
+ * see the host's file in between. Two minutes at most, and one more for another repair to end. Returns false with a sentence in *@error when
  * nothing serves @mountpoint. @fn may be NULL.
  */
 bool bind_repair(const struct host *host, const char *mountpoint, bool dry_run, bind_fn *fn,

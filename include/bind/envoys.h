@@ -31,8 +31,8 @@ typedef void envoys_work(const struct envoys_voice *voice, const void *arg);
  */
 int envoys_send(struct envoys *envoys, pid_t pid, bool wait, envoys_work *work, const void *arg);
 
-/* Waits for all that are at work, a few seconds at most. */
+/* Waits for all that are quick. */
 void envoys_wait(struct envoys *envoys);
 
-/* The same, and frees @envoys. Returns NULL. */
+/* Waits for all that are left, a few seconds at most, and frees @envoys. Returns NULL. */
 struct envoys *envoys_end(struct envoys *envoys);

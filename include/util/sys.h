@@ -36,7 +36,7 @@ int sys_mount_onto(int tree, int target);
 int sys_mount_beneath(int tree, int target);
 bool sys_has_mount_beneath(void);
 
-/* Give the mount at @tree more MOUNT_ATTR_ bits. -ENOSYS before Linux 5.12. */
+/* Give the mount at @tree more MOUNT_ATTR_ bits, and no peers. -ENOSYS before Linux 5.12. */
 int sys_mount_attr_set(int tree, uint64_t attrs);
 
 /* CLOCK_BOOTTIME in nanoseconds. */

@@ -126,16 +126,19 @@ static void give_up(struct envoys *envoys, unsigned i)
 	forget(envoys, i);
 }
 
+static void hear(struct envoys *envoys, unsigned i, uint64_t until_ms)
+{
+	if (!listen_to(envoys, &envoys->late[i], until_ms))
+		return;
+	dismiss(&envoys->late[i], false);
+	forget(envoys, i);
+}
+
+/* Also so that nobody is kept waiting who has much to say. */
 static void make_room(struct envoys *envoys)
 {
-	if (envoys->n_late < MOST_LATE)
-		return;
-	for (unsigned i = envoys->n_late; i-- > 0;) {
-		if (listen_to(envoys, &envoys->late[i], 0)) {
-			dismiss(&envoys->late[i], false);
-			forget(envoys, i);
-		}
-	}
+	for (unsigned i = envoys->n_late; i-- > 0;)
+		hear(envoys, i, 0);
 	if (envoys->n_late == MOST_LATE)
 		give_up(envoys, 0);
 }
@@ -181,13 +184,14 @@ int envoys_send(struct envoys *envoys, pid_t pid, bool wait, envoys_work *work, 
 
 void envoys_wait(struct envoys *envoys)
 {
-	while (envoys->n_late > 0)
-		give_up(envoys, 0);
+	for (unsigned i = envoys->n_late; i-- > 0;)
+		hear(envoys, i, envoys->late[i].started_ms + QUICK_MS);
 }
 
 struct envoys *envoys_end(struct envoys *envoys)
 {
-	envoys_wait(envoys);
+	while (envoys->n_late > 0)
+		give_up(envoys, 0);
 	g_free(envoys);
 	return NULL;
 }

@@ -103,19 +103,34 @@ static void say_error(const struct guest *g, const struct bound *b, int r)
 		envoys_say(g->voice, b->point, BIND_FAILED, -r);
 }
 
+static int detach(const char *path)
+{
+	return umount2(path, MNT_DETACH);
+}
+
+static int make_private(const char *path)
+{
+	return mount(NULL, path, NULL, MS_PRIVATE, NULL);
+}
+
 /*
- * Detaches the mount that @fd is of. Not by its path, which the container may have changed since
- * it was looked at, but by the descriptor's in the host's procfs.
+ * Changes the mount that @fd is of. Not by its path, which the container may have changed since it
+ * was looked at, but by the descriptor's in the host's procfs.
  */
-static int take_away(const struct guest *g, int fd)
+static int change_at(const struct guest *g, int fd, int (*change)(const char *path))
 {
 	char path[32];
 	int r = 0;
 
 	(void)snprintf(path, sizeof(path), "self/fd/%d", fd);
-	if (fchdir(host_proc_dir(g->visit->host)) < 0 || umount2(path, MNT_DETACH) < 0)
+	if (fchdir(host_proc_dir(g->visit->host)) < 0 || change(path) < 0)
 		r = -errno;
 	return chdir("/") < 0 ? -errno : r;
+}
+
+static int take_away(const struct guest *g, int fd)
+{
+	return change_at(g, fd, detach);
 }
 
 static bool is_dead_top(const GPtrArray *bounds, const struct bound *b)
@@ -226,6 +241,7 @@ static void repair_stack(struct guest *g, const struct bound *top)
 	AUTO_FD int target = -1;
 	AUTO_FD int tree = -1;
 	const struct bound *b;
+	bool private;
 
 	tree = take_spare(g, top->root);
 	if (tree < 0) {
@@ -233,10 +249,12 @@ static void repair_stack(struct guest *g, const struct bound *top)
 		return;
 	}
 	/* Kernels before 5.12 have no such call; what is served is read-only by itself. */
-	(void)sys_mount_attr_set(tree, top->attrs);
+	private = sys_mount_attr_set(tree, top->attrs) == 0;
 	b = clear_stack(g, top, &target);
 	if (b)
 		put_back(g, b, tree, target);
+	if (b && !private)
+		change_at(g, tree, make_private);
 }
 
 void visit_repair(const struct envoys_voice *voice, const void *visit)

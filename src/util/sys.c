@@ -98,7 +98,7 @@ bool sys_has_mount_beneath(void)
 
 int sys_mount_attr_set(int tree, uint64_t attrs)
 {
-	struct mount_attr attr = { .attr_set = attrs };
+	struct mount_attr attr = { .attr_set = attrs, .propagation = MS_PRIVATE };
 
 	return result(syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)));
 }

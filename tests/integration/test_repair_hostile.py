@@ -30,6 +30,31 @@ def trap(lab, daemon):
             os.kill(pid, signal.SIGCONT)
 
 
+def propagation(pid, point):
+    """The optional fields of a mount in a process's table."""
+    for line in host.read(f'/proc/{pid}/mountinfo').split('\n'):
+        fields = line.partition(' - ')[0].split(' ')
+        if len(fields) > 5 and fields[4] == point:
+            found = fields[6:]
+    return found
+
+
+def test_a_repaired_file_is_nobodys_peer(lab):
+    """On hosts with a shared mount point, as systemd makes it: else containers could mount there."""
+    top = f'{lab.folder}/shared'
+    os.mkdir(top)
+    host.mount('tmpfs', top, 'tmpfs')
+    lab.later(lambda: host.umount(top, host.MNT_DETACH))
+    host.mount(None, top, None, host.MS_SHARED)
+    daemon = lab.start_daemon(mnt=f'{top}/mnt')
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    equal(propagation(box.pid, '/proc/meminfo'), [], 'before')
+    daemon = again(lab, daemon)
+    ok(propagation('self', daemon.mnt), 'the mount point is not shared')
+    repaired(box)
+    equal(propagation(box.pid, '/proc/meminfo'), [], 'after')
+
+
 @needs(timeout=120)
 def test_a_container_that_hangs_is_given_up(lab):
     """One that mounted our file below a file system that never answers does not stop the rest."""
