@@ -46,8 +46,8 @@ struct bind_report {
 /*
  * Every mount of an instance that served @mountpoint before and is dead becomes one of the instance
  * that serves it now, with its read-only attribute; with @dry_run it is only told. Containers never
- * see the host's file in between. Two minutes at most, and one more for another repair to end. Returns false with a sentence in *@error when
- * nothing serves @mountpoint. @fn may be NULL.
+ * see the host's file in between. Two minutes at most, and one more for another repair to end.
+ * Returns false with a sentence in *@error when nothing serves @mountpoint. @fn may be NULL.
  */
 bool bind_repair(const struct host *host, const char *mountpoint, bool dry_run, bind_fn *fn,
 		 void *arg, struct bind_report *ret, GError **error);
