@@ -232,7 +232,9 @@ def contradiction(cpus, best, born):
 
 def watch(count, born):
     """Read many times; the first contradiction found, and how many readings there were."""
-    best, previous = {}, 0.0
+    # A CPU may have been seen, and be hidden by now, before the first reading.
+    best = {f'cpu{number}': [0] * len(parse.CPU_FIELDS) for number in host.CPUS}
+    previous = 0.0
     for number in range(count):
         cpus, _rest = parse.stat(host.read(STAT))
         wrong = contradiction(cpus, best, born) if len(cpus) > 1 else 'no CPU'
