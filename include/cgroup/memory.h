@@ -26,7 +26,8 @@ struct cg_memory {
 /*
  * Reads memory.stat, memory.current, memory.max, memory.high (v1: memory.stat,
  * memory.usage_in_bytes, memory.limit_in_bytes, memory.kmem.usage_in_bytes) of @node and the limits
- * of its chain. Returns 0, -ENODEV or -ENOENT when the cgroup is gone, or -errno.
+ * of its chain. What comes from memory.stat may be 10 ms old, and v1's kernel memory; not so when
+ * the limit has changed. Returns 0, -ENODEV or -ENOENT when the cgroup is gone, or -errno.
  */
 int cg_memory_read(struct cg_node *node, struct cg_memory *ret);
 

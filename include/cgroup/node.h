@@ -5,6 +5,7 @@
  * are shared: two containers below one parent have one parent node. The root of a hierarchy is no
  * node (it has no limits): a chain from a node upwards ends with NULL.
  */
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -70,6 +71,14 @@ uint64_t cg_node_ino(const struct cg_node *node);
 
 /* The parent, borrowed; NULL: the hierarchy's root. */
 struct cg_node *cg_node_parent(const struct cg_node *node);
+
+/* What one module (memory.c) keeps with a node between reads: g_free()d with it, NULL at first. */
+struct cg_keeps {
+	pthread_mutex_t lock; /* guards .what */
+	void *what;
+};
+
+struct cg_keeps *cg_node_keeps(struct cg_node *node);
 
 /*
  * The nearest of @node and those above it that has @file: on v2 a cgroup whose parent did not

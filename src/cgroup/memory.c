@@ -6,9 +6,16 @@
 
 #include "util/keyed.h"
 #include "util/sat.h"
+#include "util/sys.h"
 
 /* memory.stat is about 1.5 KiB (v2, Linux 6.18); numbers of 20 digits would make it 3. */
 #define STAT_SIZE 8192
+
+/*
+ * The kernel makes these numbers from what its CPUs handed in, which may be two seconds old
+ * (FLUSH_TIME in mm/memcontrol.c), and its text is a fifth of what a read of meminfo costs.
+ */
+#define STAT_MAX_AGE_MS 10
 
 #define AT(member) offsetof(struct cg_memory, member)
 
@@ -77,14 +84,6 @@ int cg_memory_parse_stat(enum cg_version version, const char *text, struct cg_me
 	return keyed_parse(text, ' ', stat_fields[version].fields, stat_fields[version].n, ret);
 }
 
-static int read_stat(struct cg_node *node, struct cg_memory *ret)
-{
-	char buf[STAT_SIZE];
-	ssize_t n = cg_node_read(node, CG_FILE_MEMORY_STAT, buf, sizeof(buf));
-
-	return n < 0 ? (int)n : cg_memory_parse_stat(cg_node_version(node), buf, ret);
-}
-
 /* As cg_node_read_u64(), an absent file being @absent. */
 static int read_or(struct cg_node *node, enum cg_file file, uint64_t absent, uint64_t *ret)
 {
@@ -96,40 +95,113 @@ static int read_or(struct cg_node *node, enum cg_file file, uint64_t absent, uin
 	return 0;
 }
 
+/* v1 counts kernel memory in one number, v2 in memory.stat. */
+static int read_slab_v1(struct cg_node *node, struct cg_memory *ret)
+{
+	int r = read_or(node, CG_FILE_KMEM_CURRENT, 0, &ret->slab_unreclaimable);
+
+	ret->slab = ret->slab_unreclaimable;
+	return r;
+}
+
+static int read_slab_v2(struct cg_node *node, struct cg_memory *ret)
+{
+	(void)node, (void)ret;
+	return 0;
+}
+
+static int (*const read_slab[CG_N_VERSIONS])(struct cg_node *node, struct cg_memory *ret) = {
+	[CG_V1] = read_slab_v1,
+	[CG_V2] = read_slab_v2,
+};
+
+static int read_stat(struct cg_node *node, struct cg_memory *ret)
+{
+	struct cg_memory m = { .limit = CG_UNLIMITED,
+			       .free = CG_UNLIMITED,
+			       .available = CG_UNLIMITED };
+	enum cg_version version = cg_node_version(node);
+	char buf[STAT_SIZE];
+	ssize_t n = cg_node_read(node, CG_FILE_MEMORY_STAT, buf, sizeof(buf));
+	int r = n < 0 ? (int)n : cg_memory_parse_stat(version, buf, &m);
+
+	m.limit = cg_limit(m.limit);
+	if (r == 0)
+		r = read_slab[version](node, &m);
+	if (r == 0)
+		*ret = m;
+	return r;
+}
+
+struct kept {
+	uint64_t made_ms;
+	uint64_t max; /* of the cgroup then */
+	struct cg_memory stat;
+};
+
+/* As read_stat(), or what it said of late, unless the limit @max of the cgroup is a new one. */
+static int get_stat(struct cg_node *node, uint64_t max, struct cg_memory *ret)
+{
+	struct cg_keeps *keeps = cg_node_keeps(node);
+	uint64_t now = sys_coarse_ms();
+	struct kept *kept;
+	bool fresh;
+	int r;
+
+	pthread_mutex_lock(&keeps->lock);
+	kept = keeps->what;
+	fresh = kept && kept->max == max && now - kept->made_ms <= STAT_MAX_AGE_MS;
+	if (fresh)
+		*ret = kept->stat;
+	pthread_mutex_unlock(&keeps->lock);
+	if (fresh)
+		return 0;
+	r = read_stat(node, ret);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&keeps->lock);
+	if (!keeps->what)
+		keeps->what = g_new(struct kept, 1);
+	kept = keeps->what;
+	*kept = (struct kept){ .made_ms = now, .max = max, .stat = *ret };
+	pthread_mutex_unlock(&keeps->lock);
+	return 0;
+}
+
 /*
- * One level of the chain: fold its limits into @ret. @level is the level's own memory.stat, read
- * by the caller for the container itself (@level == @ret), here for a limited one above it.
+ * One level of the chain: fold its limits into @ret, and if it is the container's @own, its numbers.
  *
- * v1's memory.stat told the container's limit already, as the least of the chain's. Where that is
- * one of a level above, that level has less free than what is taken here for the container's own.
+ * v1's memory.stat tells the least limit of the chain, also of levels that are not mounted here.
+ * Where that is one of a level above, that level has less free than what is taken here for the
+ * container's own.
  */
 static int fold_level(struct cg_node *node, bool own, struct cg_memory *ret)
 {
-	struct cg_memory above = { 0 }, *level = own ? ret : &above;
-	uint64_t max = own ? ret->limit : CG_UNLIMITED, high = CG_UNLIMITED, reclaimable;
-	int r = 0;
+	struct cg_memory level = { 0 };
+	uint64_t max, high, usage, reclaimable;
+	int r = read_or(node, CG_FILE_MEMORY_MAX, CG_UNLIMITED, &max);
 
-	if (max == CG_UNLIMITED)
-		r = read_or(node, CG_FILE_MEMORY_MAX, CG_UNLIMITED, &max);
 	if (r == 0)
 		r = read_or(node, CG_FILE_MEMORY_HIGH, CG_UNLIMITED, &high);
+	if (r < 0 || (!own && max == CG_UNLIMITED && high == CG_UNLIMITED))
+		return r;
+	r = get_stat(node, max, &level);
+	if (r == 0)
+		r = read_or(node, CG_FILE_MEMORY_CURRENT, 0, &usage);
 	if (r < 0)
 		return r;
-	if (!own && max == CG_UNLIMITED && high == CG_UNLIMITED)
-		return 0;
-	r = read_or(node, CG_FILE_MEMORY_CURRENT, 0, &level->usage);
-	if (r == 0 && !own)
-		r = read_stat(node, level);
-	if (r < 0)
-		return r;
-	reclaimable = level->active_file + level->inactive_file + level->slab_reclaimable;
+	if (own) {
+		*ret = level;
+		ret->usage = usage;
+		max = min_u64(max, level.limit);
+	}
+	reclaimable = level.active_file + level.inactive_file + level.slab_reclaimable;
 	ret->limit = min_u64(ret->limit, max);
 	if (max != CG_UNLIMITED)
-		ret->free = min_u64(ret->free, sat_sub(max, level->usage));
+		ret->free = min_u64(ret->free, sat_sub(max, usage));
 	if (min_u64(max, high) != CG_UNLIMITED)
-		ret->available =
-			min_u64(ret->available,
-				sat_sub(sat_add(min_u64(max, high), reclaimable), level->usage));
+		ret->available = min_u64(ret->available,
+					 sat_sub(sat_add(min_u64(max, high), reclaimable), usage));
 	return 0;
 }
 
@@ -173,39 +245,16 @@ static int read_swap_v2(struct cg_node *node, struct cg_swap *ret)
 	return r < 0 ? r : fold_swap_limits(node, ret);
 }
 
-/* v1 counts kernel memory in one number, v2 in memory.stat. */
-static int read_slab_v1(struct cg_node *node, struct cg_memory *ret)
-{
-	int r = read_or(node, CG_FILE_KMEM_CURRENT, 0, &ret->slab_unreclaimable);
-
-	ret->slab = ret->slab_unreclaimable;
-	return r;
-}
-
-static int read_slab_v2(struct cg_node *node, struct cg_memory *ret)
-{
-	(void)node, (void)ret;
-	return 0;
-}
-
-static const struct {
-	int (*swap)(struct cg_node *node, struct cg_swap *ret);
-	int (*slab)(struct cg_node *node, struct cg_memory *ret);
-} backends[CG_N_VERSIONS] = {
-	[CG_V1] = { .swap = read_swap_v1, .slab = read_slab_v1 },
-	[CG_V2] = { .swap = read_swap_v2, .slab = read_slab_v2 },
+static int (*const read_swap[CG_N_VERSIONS])(struct cg_node *node, struct cg_swap *ret) = {
+	[CG_V1] = read_swap_v1,
+	[CG_V2] = read_swap_v2,
 };
 
 int cg_memory_read(struct cg_node *node, struct cg_memory *ret)
 {
-	struct cg_memory m = { .limit = CG_UNLIMITED,
-			       .free = CG_UNLIMITED,
-			       .available = CG_UNLIMITED };
-	int r = read_stat(node, &m);
+	struct cg_memory m = { 0 };
+	int r = 0;
 
-	m.limit = cg_limit(m.limit);
-	if (r == 0)
-		r = backends[cg_node_version(node)].slab(node, &m);
 	for (struct cg_node *level = node; level && r == 0; level = cg_node_parent(level))
 		r = fold_level(level, level == node, &m);
 	if (r == 0)
@@ -216,7 +265,7 @@ int cg_memory_read(struct cg_node *node, struct cg_memory *ret)
 int cg_swap_read(struct cg_node *node, struct cg_swap *ret)
 {
 	struct cg_swap swap = { 0 };
-	int r = backends[cg_node_version(node)].swap(node, &swap);
+	int r = read_swap[cg_node_version(node)](node, &swap);
 
 	if (r == -ENOENT) /* no swap accounting */
 		r = 0;

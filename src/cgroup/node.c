@@ -71,6 +71,7 @@ struct cg_node {
 	char *path;
 	uint64_t ino;
 	int dir;
+	struct cg_keeps keeps;
 	_Atomic int fds[CG_N_FILES];
 };
 
@@ -146,6 +147,8 @@ static void node_free(struct cg_node *n)
 			close(fd);
 	}
 	fd_close(&n->dir);
+	pthread_mutex_destroy(&n->keeps.lock);
+	g_free(n->keeps.what);
 	g_free(n->path);
 	g_free(n);
 }
@@ -161,6 +164,7 @@ static int node_new(struct cg_tree *t, size_t hierarchy, const char *path, struc
 	n->hierarchy = hierarchy;
 	n->path = g_strdup(path);
 	n->dir = -1;
+	pthread_mutex_init(&n->keeps.lock, NULL);
 	for (size_t i = 0; i < CG_N_FILES; i++)
 		atomic_init(&n->fds[i], FD_NOT_TRIED);
 	r = node_open(n);
@@ -324,6 +328,11 @@ int cg_node_dir(const struct cg_node *n)
 uint64_t cg_node_ino(const struct cg_node *n)
 {
 	return n->ino;
+}
+
+struct cg_keeps *cg_node_keeps(struct cg_node *n)
+{
+	return &n->keeps;
 }
 
 struct cg_node *cg_node_parent(const struct cg_node *n)

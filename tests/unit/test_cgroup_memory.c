@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cgroup/memory.h"
 
+#include <time.h>
+
 #include "levels.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -320,6 +322,36 @@ static void feed_stat(const char *text, void *data)
 	assert_true(r == 0 || r == -EBADMSG);
 }
 
+/* memory.stat is kept for a moment (see memory.h); limits and usage never are. */
+static void test_what_is_kept_and_what_is_not(void **state)
+{
+	const struct timespec longer = { .tv_nsec = 40000000 };
+	struct cg_memory m;
+	struct cg_node *node;
+	struct lab lab;
+
+	(void)state;
+	lab_make_v1(&lab);
+	level(&lab, "/a", "1000\n", "500\n", "hierarchical_memory_limit 1000\ntotal_cache 7\n");
+	node = lab_node(&lab, CG_MEMORY, "/a");
+	assert_int_equal(cg_memory_read(node, &m), 0);
+	assert_int_equal(m.file, 7);
+	level(&lab, "/a", "1000\n", "600\n", NULL);
+	assert_int_equal(cg_memory_read(node, &m), 0);
+	assert_int_equal(m.usage, 600);
+	assert_int_equal(m.free, 400);
+	level(&lab, "/a", "2000\n", "600\n", "hierarchical_memory_limit 2000\ntotal_cache 8\n");
+	assert_int_equal(cg_memory_read(node, &m), 0);
+	assert_int_equal(m.limit, 2000);
+	assert_int_equal(m.file, 8);
+	level(&lab, "/a", NULL, NULL, "hierarchical_memory_limit 2000\ntotal_cache 9\n");
+	nanosleep(&longer, NULL);
+	assert_int_equal(cg_memory_read(node, &m), 0);
+	assert_int_equal(m.file, 9);
+	cg_node_unref(node);
+	lab_end(&lab);
+}
+
 static void test_hostile_text(void **state)
 {
 	g_autofree char *v1 = fixture_read("v1-6.1/sys/fs/cgroup/memory/level1/level2/memory.stat");
@@ -352,6 +384,7 @@ int main(void)
 		cmocka_unit_test(test_recorded_v2_container),
 		cmocka_unit_test(test_recorded_v1_container),
 		cmocka_unit_test(test_v1_and_v2_of_one_container_are_equal),
+		cmocka_unit_test(test_what_is_kept_and_what_is_not),
 		cmocka_unit_test(test_hostile_text),
 	};
 
