@@ -36,10 +36,15 @@ struct ours {
 
 /* One of our mounts in somebody's table. */
 struct bound {
-	uint64_t id, parent, peers, master;
+	uint64_t id, parent, peers;
 	uint64_t attrs; /* MOUNT_ATTR_ */
 	char *root, *point;
 	bool live; /* of the file system that is served now */
+	/*
+	 * Nobody else has what is changed here, nor changes it. What is mounted on it goes by its own
+	 * peers and master; what is put beneath it, and its end, by those of what it is mounted on.
+	 */
+	bool alone;
 };
 
 /* At most so many of one table. */

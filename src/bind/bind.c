@@ -54,8 +54,8 @@ static unsigned left_alone(const struct bind_report *r)
 }
 
 /*
- * Whether nobody else works on the same mounts: the first root directory in its namespace, and none of
- * its mounts is shared, or receives what is done to one that is.
+ * Whether nobody else works on the same mounts: the first root directory in its namespace, and what is
+ * done to its mounts is done nowhere else.
  */
 static bool is_alone(struct run *run, const struct view_of *view)
 {
@@ -64,7 +64,7 @@ static bool is_alone(struct run *run, const struct view_of *view)
 	for (size_t i = 0; i < view->bounds->len; i++) {
 		const struct bound *b = view->bounds->pdata[i];
 
-		if (b->peers || b->master)
+		if (!b->alone)
 			return false;
 	}
 	return fstat(view->ns, &ns) == 0 &&

@@ -91,34 +91,66 @@ static void bound_free(void *data)
 struct collect {
 	const struct ours *ours;
 	GPtrArray *found;
+	GArray *private; /* uint64_t: the ids of those without peers and master, ours or not */
 };
+
+static bool is_private(const struct mountinfo *m)
+{
+	return !m->peers && !m->master;
+}
 
 static bool collect_one(const struct mountinfo *m, void *arg)
 {
 	const struct collect *c = arg;
 	struct bound *b;
 
+	if (is_private(m))
+		g_array_append_val(c->private, m->id);
 	if (strcmp(m->fstype, INSTANCE_FS_TYPE) != 0 || strcmp(m->source, c->ours->source) != 0)
 		return true;
 	b = g_new(struct bound, 1);
 	*b = (struct bound){ .id = m->id,
 			     .parent = m->parent,
 			     .peers = m->peers,
-			     .master = m->master,
 			     .attrs = mountinfo_attrs(m->options),
 			     .root = g_strdup(m->root),
 			     .point = g_strdup(m->point),
 			     .live = c->ours->serving && m->major == c->ours->major &&
-				     m->minor == c->ours->minor };
+				     m->minor == c->ours->minor,
+			     .alone = is_private(m) };
 	g_ptr_array_add(c->found, b);
 	return c->found->len < TABLE_OURS_MAX;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+/* Parents may come behind in the table, or, outside of the root directory, not at all. */
+static void look_at_parents(const struct collect *c)
+{
+	if (c->found->len)
+		g_array_sort(c->private, compare_ids);
+	for (size_t i = 0; i < c->found->len; i++) {
+		struct bound *b = c->found->pdata[i];
+
+		b->alone = b->alone &&
+			   g_array_binary_search(c->private, &b->parent, compare_ids, NULL);
+	}
+}
+
 int table_ours(int fd, const struct ours *ours, uint64_t deadline_ms, GPtrArray **ret)
 {
-	struct collect c = { .ours = ours, .found = g_ptr_array_new_with_free_func(bound_free) };
+	struct collect c = { .ours = ours,
+			     .found = g_ptr_array_new_with_free_func(bound_free),
+			     .private = g_array_new(FALSE, FALSE, sizeof(uint64_t)) };
 	int r = table_each(fd, deadline_ms, collect_one, &c);
 
+	look_at_parents(&c);
+	g_array_unref(c.private);
 	if (r < 0) {
 		g_ptr_array_unref(c.found);
 		return r;

@@ -98,6 +98,31 @@ static void test_a_mount_that_is_its_own_parent(void **state)
 	assert_true(table_is_top(found, found->pdata[0]));
 }
 
+static void test_what_is_done_elsewhere_too(void **state)
+{
+	g_autoptr(GPtrArray) found =
+		ours_of("20 10 0:6 /a /p/a ro - fuse.lxcfs-clone " SOURCE " ro\n"
+			"21 11 0:6 /a /q/a ro - fuse.lxcfs-clone " SOURCE " ro\n"
+			"10 1 0:4 / /p rw - proc proc rw\n"
+			"11 1 0:4 / /q rw shared:7 - proc proc rw\n"
+			"12 1 0:4 / /r rw master:7 - proc proc rw\n"
+			"22 12 0:6 /a /r/a ro - fuse.lxcfs-clone " SOURCE " ro\n"
+			"23 10 0:6 /b /p/b ro shared:9 - fuse.lxcfs-clone " SOURCE " ro\n"
+			"24 10 0:6 /c /p/c ro master:9 - fuse.lxcfs-clone " SOURCE " ro\n"
+			"25 99 0:6 /d /d ro - fuse.lxcfs-clone " SOURCE " ro\n"
+			"26 20 0:7 /a /p/a ro - fuse.lxcfs-clone " SOURCE " ro\n");
+	/* 21, 22: by what they are mounted on; 23, 24: by themselves; 25: nobody knows on what. */
+	static const bool want[] = { true, false, false, false, false, false, true };
+
+	(void)state;
+	assert_int_equal(found->len, G_N_ELEMENTS(want));
+	for (size_t i = 0; i < G_N_ELEMENTS(want); i++) {
+		const struct bound *b = found->pdata[i];
+
+		assert_int_equal(b->alone, want[i]);
+	}
+}
+
 static void test_a_hundred_thousand_lines(void **state)
 {
 	GString *text = g_string_new(NULL);
@@ -176,6 +201,7 @@ int main(void)
 		cmocka_unit_test(test_ours_by_type_and_whole_source),
 		cmocka_unit_test(test_a_stack_from_top_to_bottom),
 		cmocka_unit_test(test_a_mount_that_is_its_own_parent),
+		cmocka_unit_test(test_what_is_done_elsewhere_too),
 		cmocka_unit_test(test_a_hundred_thousand_lines),
 		cmocka_unit_test(test_a_table_without_end),
 		cmocka_unit_test(test_what_is_kept_is_bounded),
