@@ -95,17 +95,31 @@ static bool listen_to(const struct envoys *envoys, const struct worker *w, uint6
 	}
 }
 
-/* It said all or is given up: gone within a moment, or stuck in the kernel and left alone. */
-static void dismiss(struct worker *w, bool kill_it)
+/* Gone within a moment, or stuck in the kernel and left alone. */
+static void reap(pid_t pid)
 {
-	fd_close(&w->sock);
-	if (kill_it)
-		(void)kill(w->pid, SIGKILL);
 	for (unsigned i = 0; i < 500; i++) {
-		if (waitpid(w->pid, NULL, WNOHANG) != 0)
+		if (waitpid(pid, NULL, WNOHANG) != 0)
 			return;
 		g_usleep(100);
 	}
+}
+
+/* It said all. */
+static void dismiss(struct worker *w)
+{
+	fd_close(&w->sock);
+	reap(w->pid);
+}
+
+/* What it had done until it was killed is told, too. */
+static void end(const struct envoys *envoys, struct worker *w)
+{
+	(void)kill(w->pid, SIGKILL);
+	reap(w->pid);
+	(void)listen_to(envoys, w, 0);
+	fd_close(&w->sock);
+	tell(envoys, w->asked, BIND_TIMEOUT, 0, "");
 }
 
 static void forget(struct envoys *envoys, unsigned i)
@@ -118,11 +132,11 @@ static void forget(struct envoys *envoys, unsigned i)
 static void give_up(struct envoys *envoys, unsigned i)
 {
 	struct worker *w = &envoys->late[i];
-	bool done = listen_to(envoys, w, w->started_ms + LATE_MS);
 
-	if (!done)
-		tell(envoys, w->asked, BIND_TIMEOUT, 0, "");
-	dismiss(w, !done);
+	if (listen_to(envoys, w, w->started_ms + LATE_MS))
+		dismiss(w);
+	else
+		end(envoys, w);
 	forget(envoys, i);
 }
 
@@ -130,7 +144,7 @@ static void hear(struct envoys *envoys, unsigned i, uint64_t until_ms)
 {
 	if (!listen_to(envoys, &envoys->late[i], until_ms))
 		return;
-	dismiss(&envoys->late[i], false);
+	dismiss(&envoys->late[i]);
 	forget(envoys, i);
 }
 
@@ -176,7 +190,7 @@ int envoys_send(struct envoys *envoys, pid_t pid, bool wait, envoys_work *work, 
 		return -err;
 	}
 	if (wait && listen_to(envoys, &w, w.started_ms + patience))
-		dismiss(&w, false);
+		dismiss(&w);
 	else
 		envoys->late[envoys->n_late++] = w;
 	return 0;
