@@ -15,3 +15,6 @@ int unix_address(const char *path, struct sockaddr_un *ret);
  * was there goes. Returns a descriptor, close-on-exec, whose accept never waits, or -errno.
  */
 int unix_listen(const char *path);
+
+/* The pid of the process that began to listen at @path; 0: nobody does, or we cannot tell who. */
+pid_t unix_listener(const char *path);

@@ -8,12 +8,14 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "bind/envoys.h"
 #include "bind/instance.h"
 #include "host/host.h"
 #include "util/fail.h"
 #include "util/fd.h"
 #include "util/num.h"
 #include "util/sys.h"
+#include "util/unix.h"
 
 #define LOCK_MS 60000u
 
@@ -59,11 +61,30 @@ static bool look_at(const struct mountinfo *m, void *arg)
 }
 
 /* A dead file system says so when a file of it is opened; looks and attributes are cached. */
-static int ask(int dir)
+static void open_file(const struct envoys_voice *voice, const void *arg)
 {
-	AUTO_FD int fd = openat(dir, "proc/uptime", O_RDONLY | O_CLOEXEC);
+	const int *dir = arg;
+	int keep[] = { *dir, voice->sock }, fd;
 
-	return fd < 0 ? -errno : 0;
+	/* Stuck here, it must not keep the lock. */
+	fd_close_others(keep, G_N_ELEMENTS(keep));
+	fd = openat(*dir, "proc/uptime", O_RDONLY | O_CLOEXEC);
+	envoys_say(voice, "", fd < 0 ? BIND_FAILED : BIND_FOUND, fd < 0 ? errno : 0);
+}
+
+static void take_answer(const struct bind_event *event, void *arg)
+{
+	*(int *)arg = event->outcome == BIND_TIMEOUT ? -ETIMEDOUT : -event->error;
+}
+
+int live_ask(int dir)
+{
+	int result = -EIO;
+	struct envoys *envoys = envoys_new(take_answer, &result);
+	int r = envoys_send(envoys, 0, true, open_file, &dir);
+
+	envoys_end(envoys);
+	return r < 0 ? r : result;
 }
 
 static int look(const struct host *host, const char *mountpoint, struct live *live)
@@ -81,8 +102,12 @@ static int look(const struct host *host, const char *mountpoint, struct live *li
 			return r;
 	}
 	r = table_each(table, UINT64_MAX, look_at, &l);
-	if (r == 0 && live->ours.serving && ask(live->fd) < 0)
-		live->ours.serving = false;
+	if (r == 0 && live->ours.serving) {
+		int answer = live_ask(live->fd);
+
+		live->silent = answer == -ETIMEDOUT;
+		live->ours.serving = answer == 0;
+	}
 	if (!live->ours.serving)
 		fd_close(&live->fd);
 	return r;
@@ -108,6 +133,29 @@ static int take_lock(const char *mountpoint, int *ret)
 	return 0;
 }
 
+char *live_silence(const char *mountpoint)
+{
+	g_autofree char *path = instance_path(mountpoint, "sock");
+	pid_t pid = unix_listener(path);
+	g_autofree char *who = pid > 0 ? g_strdup_printf("process %d", pid) : g_strdup(path);
+
+	return g_strdup_printf("the lxcfs-clone at %s (%s) does not answer: is it stopped or "
+			       "frozen?",
+			       mountpoint, who);
+}
+
+static bool find_none(const char *mountpoint, const struct live *live, GError **error)
+{
+	g_autofree char *silence = live->silent ? live_silence(mountpoint) : NULL;
+
+	if (silence)
+		g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_AGAIN, silence);
+	else
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NXIO,
+			    "no lxcfs-clone serves %s: start it first", mountpoint);
+	return false;
+}
+
 bool live_open(const struct host *host, const char *mountpoint, bool must_serve, struct live *ret,
 	       GError **error)
 {
@@ -121,6 +169,12 @@ bool live_open(const struct host *host, const char *mountpoint, bool must_serve,
 	if (r < 0)
 		return fail(error, -r, "cannot read the id of %s", mountpoint);
 	r = take_lock(mountpoint, &ret->lock);
+	if (r == -EBUSY) {
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_AGAIN,
+			    "somebody else has been at the containers' mounts of %s for a minute",
+			    mountpoint);
+		return false;
+	}
 	if (r < 0)
 		return fail(error, -r, "cannot lock the containers' mounts of %s", mountpoint);
 	ret->own_ids = g_array_new(FALSE, FALSE, sizeof(uint64_t));
@@ -129,12 +183,7 @@ bool live_open(const struct host *host, const char *mountpoint, bool must_serve,
 	r = look(host, mountpoint, ret);
 	if (r < 0)
 		return fail(error, -r, "cannot look at %s", mountpoint);
-	if (must_serve && !ret->ours.serving) {
-		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NXIO,
-			    "no lxcfs-clone serves %s: start it first", mountpoint);
-		return false;
-	}
-	return true;
+	return !must_serve || ret->ours.serving || find_none(mountpoint, ret, error);
 }
 
 void live_clear(struct live *live)

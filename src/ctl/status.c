@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bind/instance.h"
+#include "bind/live.h"
 #include "ctl/command.h"
 #include "util/fd.h"
 #include "util/num.h"
@@ -56,7 +57,7 @@ static int ask(const char *path, char *reply, size_t size)
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	if (connect(fd, (const struct sockaddr *)&address, (socklen_t)len) < 0 ||
 	    send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
-		return -errno;
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
 	n = recv(fd, reply, size - 1, 0);
 	if (n <= 0)
 		return n < 0 && errno != EAGAIN ? -errno : -ETIMEDOUT;
@@ -200,13 +201,27 @@ static void print_text(char **lines)
 	}
 }
 
-/* Nobody answers there: the mount of one that was killed. */
-static bool is_dead(const char *mountpoint)
+static int say_silence(const char *mountpoint)
 {
-	g_autofree char *path = g_build_filename(mountpoint, "proc", NULL);
-	AUTO_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	g_autofree char *sentence = live_silence(mountpoint);
 
-	return fd < 0 && errno == ENOTCONN;
+	return ctl_error("%s", sentence);
+}
+
+/* There is no keeper to be asked. */
+static int say_none(const char *mountpoint)
+{
+	AUTO_FD int dir = open(mountpoint, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r = dir < 0 ? -errno : live_ask(dir);
+
+	if (r == -ETIMEDOUT)
+		return say_silence(mountpoint);
+	if (r == -ENOTCONN)
+		return ctl_error(
+			"no lxcfs-clone serves %s, where a dead one's mount is left: start it "
+			"again",
+			mountpoint);
+	return ctl_error("no lxcfs-clone serves %s", mountpoint);
 }
 
 int ctl_status(const struct ctl_args *args)
@@ -216,13 +231,10 @@ int ctl_status(const struct ctl_args *args)
 	g_auto(GStrv) lines = NULL;
 	int r = ask(path, reply, REPLY_SIZE);
 
-	if ((r == -ENOENT || r == -ECONNREFUSED) && is_dead(args->mountpoint))
-		return ctl_error(
-			"no lxcfs-clone serves %s, where a dead one's mount is left: start it "
-			"again",
-			args->mountpoint);
 	if (r == -ENOENT || r == -ECONNREFUSED)
-		return ctl_error("no lxcfs-clone serves %s", args->mountpoint);
+		return say_none(args->mountpoint);
+	if (r == -ETIMEDOUT)
+		return say_silence(args->mountpoint);
 	if (r < 0)
 		return ctl_error("cannot ask the lxcfs-clone at %s: %s", args->mountpoint,
 				 g_strerror(-r));

@@ -48,3 +48,17 @@ int unix_listen(const char *path)
 	}
 	return fd_steal(&fd);
 }
+
+pid_t unix_listener(const char *path)
+{
+	struct sockaddr_un addr;
+	int len = unix_address(path, &addr);
+	AUTO_FD int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (len < 0 || fd < 0 || connect(fd, (const struct sockaddr *)&addr, (socklen_t)len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return 0;
+	return peer.pid;
+}

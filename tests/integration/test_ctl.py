@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 import urllib.parse
 
 from lab import MIB, host, inside
@@ -101,6 +102,29 @@ def test_detach_leaves_a_services_copy_of_the_mount_point(lab):
             equal(ours(daemon.mnt, service.pid), before, 'mounts')
         finally:
             service.kill()
+
+
+def test_a_daemon_that_does_not_answer(lab):
+    """Stopped, it is named in one sentence within seconds; its files can still be taken away."""
+    daemon = lab.start_daemon()
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    processes = list(daemon.processes())
+    try:
+        for pid in processes:
+            os.kill(pid, signal.SIGSTOP)
+        for argv in (('status',), ('repair',)):
+            start = time.monotonic()
+            status, out, err = ctl(lab, *argv, daemon.mnt)
+            between(time.monotonic() - start, 0, 6.5 * host.SCALE, f'seconds of {argv}')
+            equal((status, out, len(err.splitlines())), (1, '', 1), f'{argv}')
+            holds(err, f'(process {daemon.pid}) does not answer', f'{argv}')
+        status, out, err = ctl(lab, 'detach', daemon.mnt)
+        equal((status, err), (0, ''), 'detach')
+        holds(out, f'{box.pid} /proc/meminfo detached', 'detach')
+    finally:
+        for pid in processes:
+            os.kill(pid, signal.SIGCONT)
+    eventually(lambda: ctl(lab, 'repair', daemon.mnt)[0] == 0, 'repair once it goes on')
 
 
 STATUS = '''version 0.1.0
