@@ -4,8 +4,9 @@
 #include "daemon/config.h"
 #include "daemon/crew.h"
 #include "daemon/estate.h"
+#include "daemon/repair.h"
 #include "daemon/status.h"
 
 /* @ret borrows from @config. */
 void report_fill(const struct config *config, const struct shared *shared, const struct crew *crew,
-		 const struct estate *estate, struct status *ret);
+		 const struct estate *estate, const struct repair *repair, struct status *ret);

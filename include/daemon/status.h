@@ -21,10 +21,12 @@ struct status {
 	uint64_t restarts, upgrades, keepers;          /* workers and keepers replaced */
 	struct status_restart recent[STATUS_N_RECENT]; /* the latest first */
 	unsigned n_recent;
-	bool holder;         /* a process of ours outlives us */
-	bool resend;         /* the kernel can ask again what no journal has any more */
-	bool beneath;        /* the kernel can mount beneath a mount */
-	unsigned stored_fds; /* that systemd keeps for us */
+	bool holder;  /* a process of ours outlives us */
+	bool resend;  /* the kernel can ask again what no journal has any more */
+	bool beneath; /* the kernel can mount beneath a mount */
+	unsigned
+		stored_fds; /* that were sent to systemd's store, which may have no room for them */
+	const char *repair; /* see repair_state() */
 	uint64_t containers; /* known */
 	uint64_t requests;   /* since the start */
 	uint64_t requests_per_second;

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/control.h"
@@ -38,6 +37,7 @@ struct keeper {
 	struct crew *crew;
 	struct handover found; /* what an earlier instance left, until it is taken */
 	struct estate estate;
+	struct repair repair;
 };
 
 static bool write_pidfile(struct keeper *k, GError **error)
@@ -108,7 +108,7 @@ static void answer_operator(const struct keeper *k)
 {
 	struct status status;
 
-	report_fill(k->config, &k->seat.shared, k->crew, &k->estate, &status);
+	report_fill(k->config, &k->seat.shared, k->crew, &k->estate, &k->repair, &status);
 	control_serve(k->control, &status);
 }
 
@@ -139,24 +139,6 @@ static enum wish turn(struct keeper *k, enum crew_news *ret_news)
 	return wish;
 }
 
-/*
- * The process that looks for what a dead instance left in containers; on record, because it stays
- * our child when we become another binary. Returns whether there is one.
- */
-static bool reap_repair(struct keeper *k)
-{
-	struct keeper_record *record = &k->seat.shared.header->record;
-	int status = 0;
-	pid_t pid = record->repairer > 0 ? waitpid(record->repairer, &status, WNOHANG) : -1;
-
-	if (pid == 0)
-		return true;
-	if (pid > 0)
-		record->repaired = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	record->repairer = 0;
-	return false;
-}
-
 /* Once all who are to keep the mount do: from then on we may be killed. */
 static void announce(struct keeper *k)
 {
@@ -179,7 +161,7 @@ static bool watch(struct keeper *k)
 			return false;
 		estate_run(&k->estate);
 		announce(k);
-		(void)reap_repair(k);
+		repair_run(&k->repair, &k->seat.shared.header->record, k->config->mountpoint);
 	}
 	return true;
 }
@@ -324,8 +306,7 @@ static void settle(struct keeper *k)
 	k->control = control_listen(mountpoint);
 	if (k->control < 0)
 		log_warning("no socket for lxcfs-clonectl: %s", g_strerror(-k->control));
-	if (!reap_repair(k) && !record->repaired) /* or a keeper before us died too soon */
-		record->repairer = repair_start(mountpoint);
+	repair_run(&k->repair, record, mountpoint);
 	announce(k);
 }
 

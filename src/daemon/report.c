@@ -27,7 +27,7 @@ static void fill_restarts(const struct keeper_record *record, uint64_t now_ms, s
 }
 
 void report_fill(const struct config *config, const struct shared *shared, const struct crew *crew,
-		 const struct estate *estate, struct status *ret)
+		 const struct estate *estate, const struct repair *repair, struct status *ret)
 {
 	const struct shared_header *h = shared->header;
 	uint64_t now_ms = sys_boottime_ns() / 1000000;
@@ -46,6 +46,7 @@ void report_fill(const struct config *config, const struct shared *shared, const
 		.resend = handshake_can_resend(h),
 		.beneath = sys_has_mount_beneath(),
 		.stored_fds = estate->stored,
+		.repair = repair_state(repair, &h->record),
 		.containers = h->containers,
 		.requests = watchdog_requests(shared),
 		.requests_per_second = crew_requests_per_second(crew),

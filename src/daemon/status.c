@@ -44,6 +44,7 @@ ssize_t status_render(const struct status *s, char *buf, size_t size)
 	line_bool(&t, "beneath", s->beneath);
 	line_u64(&t, "stored_fds", s->stored_fds);
 	line_bool(&t, "holder", s->holder);
+	line_str(&t, "repair", s->repair);
 	line_u64(&t, "containers", s->containers);
 	line_u64(&t, "requests", s->requests);
 	line_u64(&t, "requests_per_second", s->requests_per_second);

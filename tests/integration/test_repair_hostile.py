@@ -2,12 +2,22 @@
 """Repair beside containers that are made to hold it up."""
 
 import contextlib
+import json
 import os
 import signal
 import time
 
 from lab import MIB, host, inside
-from lab.bound import HOW, again, ctl, dead_files, repair_is_over, repaired, total_kb
+from lab.bound import (
+    HOW,
+    again,
+    ctl,
+    dead_files,
+    outcome,
+    repair_is_over,
+    repaired,
+    total_kb,
+)
 from lab.check import between, equal, eventually, holds, needs, ok
 
 
@@ -24,7 +34,8 @@ def trap(lab, daemon):
         os.kill(pid, signal.SIGSTOP)
     try:
         time.sleep(1.5)  # what the kernel knows of the path is forgotten
-        yield
+        # Whether the file works.
+        yield lambda: box.call(outcome, below) == ''
     finally:
         for pid in (other.worker(), other.pid):
             os.kill(pid, signal.SIGCONT)
@@ -66,6 +77,27 @@ def test_a_container_that_hangs_is_given_up(lab):
         eventually(lambda: 'takes too long' in daemon.log(), 'the log names it', 20)
         repair_is_over(daemon)
         equal(box.call(total_kb), 256 * 1024, 'MemTotal')
+
+
+def repair_word(lab, daemon):
+    """What the status says about repair."""
+    return json.loads(ctl(lab, 'status', '--json', daemon.mnt)[1])['repair']
+
+
+@needs(timeout=120)
+def test_a_repair_that_failed_is_tried_again(lab):
+    """A container that was held up gets its file by itself once it goes on."""
+    daemon = lab.start_daemon()
+    eventually(lambda: repair_word(lab, daemon) == 'done', 'nothing to do', 5)
+    with trap(lab, daemon) as repaired_in_it:
+        daemon = again(lab, daemon)
+        equal(repair_word(lab, daemon), 'running', 'status')
+        eventually(lambda: 'takes too long' in daemon.log(), 'the log names the container', 20)
+        eventually(lambda: repair_word(lab, daemon) == 'waiting', 'it is to be tried again', 5)
+        holds(daemon.log(), f'not all files of {daemon.mnt} are back in containers', 'log')
+    eventually(repaired_in_it, 'the file works', 20)
+    eventually(lambda: repair_word(lab, daemon) == 'done', 'it is done', 5)
+    holds(daemon.log(), 'put back 1 file in 1 container\n', 'log')
 
 
 def zombies(parent):

@@ -12,7 +12,9 @@ struct stage {
 	int listen_fd;
 };
 
-static const struct status calm = { .version = "1", .mountpoint = "/m", .keeper = 12 };
+static const struct status calm = {
+	.version = "1", .mountpoint = "/m", .keeper = 12, .repair = "done"
+};
 
 static int set_up(void **state)
 {
@@ -221,6 +223,7 @@ static void test_every_value_of_the_status(void **state)
 		.n_recent = 2,
 		.resend = true,
 		.stored_fds = 10,
+		.repair = "done",
 		.containers = 11,
 		.requests = 12,
 		.requests_per_second = 13,
@@ -244,6 +247,7 @@ static void test_every_value_of_the_status(void **state)
 				 "beneath no\n"
 				 "stored_fds 10\n"
 				 "holder yes\n"
+				 "repair done\n"
 				 "containers 11\n"
 				 "requests 12\n"
 				 "requests_per_second 13\n"
