@@ -68,6 +68,12 @@ struct state *state_get(struct state_table *table, struct state_id id);
  */
 void state_drop(struct state_table *table, struct state *state, bool gone);
 
+/*
+ * A number of the cgroup that the container is, or lies, in, the same for the next process; of its
+ * namespace if there is none. Never 0.
+ */
+uint64_t state_place(const struct state *state);
+
 /* Guards everything below. */
 pthread_mutex_t *state_lock(struct state *state);
 

@@ -14,11 +14,16 @@ struct renderer {
 	const struct view_options *options;
 };
 
+/* Whose text it is, when it is the host's. */
+#define RENDER_HOST UINT64_C(1)
+
 /*
  * Append what @reader (a host pid or tid) sees in the file @node to @out, which is empty. A reader
- * in no container, and one that is gone, sees the host's. 0 or -errno.
+ * in no container, and one that is gone, sees the host's. *@ret_owner is
+ * state_place() of the container, or RENDER_HOST. 0 or -errno.
  */
-int render(const struct renderer *r, const struct node *node, pid_t reader, struct text *out);
+int render(const struct renderer *r, const struct node *node, pid_t reader, struct text *out,
+	   uint64_t *ret_owner);
 
 /*
  * Below MOUNTPOINT/containers: a process of the host may look at any container, another one only

@@ -4,12 +4,14 @@
  * What open files show. Each open file has a slot with one text: a read at offset 0 makes it anew
  * (libproc2 keeps /proc files open and rewinds them), a read further in goes on in the same text.
  * Slots are in memory of the keeper, so that a half-read file goes on after the process that served
- * it died. When all slots are taken, the one that was used least recently is given away, and who had
- * it gets another one, with a text made anew: never an error.
+ * it died. When all slots are taken, one is given away, and who had it gets another one, with a text
+ * made anew: never an error. It is the one that was used least recently of those of the container that
+ * has most of them, so that nobody loses more by others' open files than is beyond his share.
  *
  * A file handle has the unique id of its OPEN request in it, which the kernel gives once a mount: so
  * when the memory is lost, the kernel's handles are as good as those of slots that were given away.
  */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +25,8 @@ struct snapshot {
 	uint64_t made_by;  /* unique id of the request that the text was made for */
 	uint64_t len;
 	bool whole; /* false: there is no text, or its making was not finished */
+	_Atomic uint64_t
+		owner; /* a number of the container that the text is of; 0: not known yet */
 };
 
 /* Bytes for @n_slots (1,024 at most) texts of at most @text_size. */

@@ -213,6 +213,13 @@ void state_drop(struct state_table *t, struct state *state, bool gone)
 	pthread_mutex_unlock(&t->lock);
 }
 
+uint64_t state_place(const struct state *state)
+{
+	const struct state_id *id = &state->slot->id;
+
+	return id->cgroup_ino ? id->cgroup_ino : MAX(id->ns_ino, 1);
+}
+
 pthread_mutex_t *state_lock(struct state *state)
 {
 	return &state->lock;

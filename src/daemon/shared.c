@@ -28,7 +28,7 @@
  */
 static const uint32_t versions[SHARED_N_PARTS] = {
 	[SHARED_HEADER] = 1,    [SHARED_JOURNAL] = 1, [SHARED_BACKLOG] = 1,
-	[SHARED_SNAPSHOTS] = 1, [SHARED_STATES] = 1,  [SHARED_NAMES] = 1,
+	[SHARED_SNAPSHOTS] = 2, [SHARED_STATES] = 1,  [SHARED_NAMES] = 1,
 };
 
 #define PAGE 4096u

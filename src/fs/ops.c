@@ -135,7 +135,8 @@ static void reply_piece(fuse_req_t req, const char *text, size_t len, size_t siz
 		fuse_reply_buf(req, text + off, MIN(size, len - (size_t)off));
 }
 
-static int make(fuse_req_t req, fuse_ino_t ino, char *text, size_t text_size, size_t *ret_len)
+static int make(fuse_req_t req, fuse_ino_t ino, char *text, size_t text_size, size_t *ret_len,
+		uint64_t *ret_owner)
 {
 	struct fs *fs = fs_of(req);
 	struct node node;
@@ -145,7 +146,7 @@ static int make(fuse_req_t req, fuse_ino_t ino, char *text, size_t text_size, si
 	if (r < 0)
 		return r;
 	text_init(&out, text, text_size);
-	r = render(&fs->renderer, &node, fuse_req_ctx(req)->pid, &out);
+	r = render(&fs->renderer, &node, fuse_req_ctx(req)->pid, &out, ret_owner);
 	*ret_len = out.len;
 	return r;
 }
@@ -168,15 +169,17 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	}
 	s = snapshot_lock(all, fi->fh, &text);
 	if (snapshot_is_due(s, (uint64_t)off, current_unique, current_again)) {
+		uint64_t owner;
 		size_t len;
 
 		s->whole = false;
-		r = make(req, ino, text, snapshots_text_size(all), &len);
+		r = make(req, ino, text, snapshots_text_size(all), &len, &owner);
 		if (r == 0) {
 			s->len = len;
 			s->made_by = current_unique;
 			/* The slot may have been given to somebody else meanwhile. */
 			s->made_for = fi->fh;
+			atomic_store_explicit(&s->owner, owner, memory_order_relaxed);
 			s->whole = true;
 		}
 	}

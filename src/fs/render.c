@@ -71,7 +71,8 @@ int render_check(const struct renderer *r, const struct node *node, pid_t reader
 	return ret;
 }
 
-int render(const struct renderer *r, const struct node *node, pid_t reader, struct text *out)
+int render(const struct renderer *r, const struct node *node, pid_t reader, struct text *out,
+	   uint64_t *ret_owner)
 {
 	struct request req = { .host = r->host,
 			       .containers = r->containers,
@@ -79,6 +80,7 @@ int render(const struct renderer *r, const struct node *node, pid_t reader, stru
 			       .options = r->options,
 			       .number = node->number };
 
+	*ret_owner = RENDER_HOST;
 	/* Each time: the pid may be another process's by now, in another container. */
 	if (render_check(r, node, reader) < 0)
 		return -EACCES;
@@ -98,6 +100,7 @@ int render(const struct renderer *r, const struct node *node, pid_t reader, stru
 			break;
 		if (ret < 0)
 			return ret;
+		*ret_owner = state_place(req.ct->state);
 		out->len = 0;
 		out->overflow = false;
 		ret = generate(node, &req, out);

@@ -3,7 +3,7 @@
 
 #include <glib.h>
 #include <pthread.h>
-#include <stdatomic.h>
+#include <string.h>
 #include <sys/mman.h>
 
 /* The lowest bits of a handle say in which slot to look first; above is the OPEN's unique id. */
@@ -29,7 +29,18 @@ struct snapshots {
 	pthread_mutex_t lock; /* guards both queues, and .handle of all slots */
 	GQueue free;          /* last freed first: its pages are warm, others never touched */
 	GQueue used;          /* most recently used first */
+	struct tally *tallies;
 };
+
+/* What an owner has, counted anew each time that slots run out. */
+struct tally {
+	uint64_t owner;
+	unsigned count; /* 0: free */
+	struct snapshot *oldest;
+};
+
+/* Twice as many as there can be owners. */
+#define N_TALLIES (2u << SLOT_BITS)
 
 static size_t slots_size(size_t n)
 {
@@ -51,6 +62,7 @@ struct snapshots *snapshots_new(void *memory, size_t n_slots, size_t text_size)
 	all->slots = memory;
 	all->texts = (char *)memory + slots_size(n_slots);
 	all->local = g_new0(struct local, n_slots);
+	all->tallies = g_new(struct tally, N_TALLIES);
 	pthread_mutex_init(&all->lock, NULL);
 	for (size_t i = 0; i < n_slots; i++) {
 		struct local *l = &all->local[i];
@@ -69,6 +81,7 @@ struct snapshots *snapshots_free(struct snapshots *all)
 	for (size_t i = 0; i < all->n; i++)
 		pthread_mutex_destroy(&all->local[i].lock);
 	pthread_mutex_destroy(&all->lock);
+	g_free(all->tallies);
 	g_free(all->local);
 	g_free(all);
 	return NULL;
@@ -102,15 +115,50 @@ static struct snapshot *find(const struct snapshots *all, uint64_t key, unsigned
 	return NULL;
 }
 
-/* A free slot, else the one that was used least recently; its .handle is to be set. With the lock. */
+/* Begins with none. */
+static struct tally *tally_of(const struct snapshots *all, uint64_t owner)
+{
+	size_t i = owner * UINT64_C(0x9e3779b97f4a7c15) >> (64 - SLOT_BITS - 1);
+
+	while (all->tallies[i].count && all->tallies[i].owner != owner)
+		i = (i + 1) % N_TALLIES;
+	return &all->tallies[i];
+}
+
+/* The least recently used of who has most. With the lock. */
+static struct snapshot *find_spare(const struct snapshots *all)
+{
+	const struct tally *most = NULL;
+
+	memset(all->tallies, 0, N_TALLIES * sizeof(*all->tallies));
+	for (GList *l = all->used.tail; l; l = l->prev) {
+		struct snapshot *s = l->data;
+		uint64_t owner = atomic_load_explicit(&s->owner, memory_order_relaxed);
+		struct tally *t = tally_of(all, owner);
+
+		if (t->count == 0)
+			*t = (struct tally){ .owner = owner, .oldest = s };
+		t->count++;
+		if (!most || t->count > most->count)
+			most = t;
+	}
+	return most->oldest;
+}
+
+/* A free slot, else one that somebody loses; its .handle is to be set. With the lock. */
 static struct snapshot *take(struct snapshots *all)
 {
 	GList *link = g_queue_pop_head_link(&all->free);
+	struct snapshot *s;
 
-	if (!link)
-		link = g_queue_pop_tail_link(&all->used);
+	if (!link) {
+		link = &local_of(all, find_spare(all))->link;
+		g_queue_unlink(&all->used, link);
+	}
 	g_queue_push_head_link(&all->used, link);
-	return link->data;
+	s = link->data;
+	atomic_store_explicit(&s->owner, 0, memory_order_relaxed);
+	return s;
 }
 
 uint64_t snapshot_open(struct snapshots *all, uint64_t unique, bool again)

@@ -38,6 +38,38 @@ def true_values(box, what):
     equal(parse.stat_cpus(box.read('/proc/stat')), host.CPUS[:1], f'CPUs of {what}')
 
 
+def hold_half_read(count, ready):
+    """Open files of which a part was read."""
+    held = [os.open('/proc/meminfo', os.O_RDONLY) for _ in range(count)]
+    for fd in held:
+        os.read(fd, 100)
+    host.write_new(ready)
+    inside.sleep()
+
+
+def read_half(ready, go):
+    """meminfo, of which all but the first bytes is read later."""
+    with open('/proc/meminfo', 'rb', buffering=0) as file:
+        first = file.read(len('MemTotal:'))
+        host.write_new(ready)
+        inside.until(go)
+        return (first + file.read(100)).decode()
+
+
+def test_thousands_of_half_read_files(lab):
+    """A container that holds 2,000 open files costs another one none of its texts."""
+    greedy, box = lab.container(), lab.container(memory=LIMIT)
+    ready, go = f'{lab.folder}/ready', f'{lab.folder}/go'
+    task = box.start(read_half, ready, go)
+    inside.until(ready)
+    greedy.start(hold_half_read, 2000, f'{ready}.greedy')
+    inside.until(f'{ready}.greedy')
+    box.group.set_memory(LIMIT // 2)
+    host.write_new(go)
+    text = task.result()
+    equal(parse.meminfo(text)['MemTotal'], LIMIT // 1024, 'MemTotal in a text that was begun before')
+
+
 def test_cgroup_names(lab):
     """Names with spaces, dots, colons, backslashes, 255 bytes, no UTF-8, (deleted): true values."""
     for what, name in NAMES.items():

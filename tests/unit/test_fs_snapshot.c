@@ -172,6 +172,58 @@ static void test_full_shelf_gives_away_the_least_recently_used(void **state)
 	shelf_end(&s);
 }
 
+/* As put(), for a container. */
+static void put_of(struct shelf *s, uint64_t owner, uint64_t handle, const char *text)
+{
+	char *buf;
+
+	put(s, handle, text);
+	struct snapshot *snap = snapshot_lock(s->all, handle, &buf);
+
+	atomic_store(&snap->owner, owner);
+	snapshot_unlock(s->all, snap);
+}
+
+static void test_full_shelf_gives_away_what_is_of_who_has_most(void **state)
+{
+	enum { GREEDY = 7, MODEST = 8 };
+	uint64_t modest, greedy;
+	struct shelf s;
+
+	(void)state;
+	shelf_make(&s);
+	modest = snapshot_open(s.all, 100, false);
+	put_of(&s, MODEST, modest, "half read");
+	for (unsigned i = 0; i < 50; i++) {
+		greedy = snapshot_open(s.all, 200 + i, false);
+		put_of(&s, GREEDY, greedy, "mine");
+		assert_text(&s, greedy, "mine");
+		if (i == 25)
+			shelf_again(&s);
+	}
+	assert_text(&s, modest, "half read");
+	shelf_end(&s);
+}
+
+static void test_as_many_owners_as_slots_lose_the_least_recently_used(void **state)
+{
+	uint64_t handles[N_SLOTS + 1];
+	struct shelf s;
+
+	(void)state;
+	shelf_make(&s);
+	for (unsigned i = 0; i < N_SLOTS; i++) {
+		handles[i] = snapshot_open(s.all, 100 + i, false);
+		put_of(&s, 50 + i, handles[i], "one");
+	}
+	assert_text(&s, handles[0], "one");
+	handles[N_SLOTS] = snapshot_open(s.all, 200, false);
+	put_of(&s, 60, handles[N_SLOTS], "two");
+	assert_text(&s, handles[0], "one");
+	assert_text(&s, handles[1], "");
+	shelf_end(&s);
+}
+
 static void test_open_files_outlive_the_process(void **state)
 {
 	uint64_t h[N_SLOTS];
@@ -334,6 +386,8 @@ int main(void)
 		cmocka_unit_test(test_text_whose_making_was_not_finished_is_none),
 		cmocka_unit_test(test_open_asked_again_gets_the_handle_it_had),
 		cmocka_unit_test(test_full_shelf_gives_away_the_least_recently_used),
+		cmocka_unit_test(test_full_shelf_gives_away_what_is_of_who_has_most),
+		cmocka_unit_test(test_as_many_owners_as_slots_lose_the_least_recently_used),
 		cmocka_unit_test(test_open_files_outlive_the_process),
 		cmocka_unit_test(test_handle_without_a_slot_gets_one),
 		cmocka_unit_test(test_lost_memory_mixes_up_no_handles),
