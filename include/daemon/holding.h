@@ -41,5 +41,5 @@ int holding_fetch(const char *path, struct handover *ret);
 /* A descriptor to keep open as long as we serve, or -errno as above. */
 int holding_attend(const char *path);
 
-/* Has it end and waits until it has, five seconds at most. Returns 0 or -errno as above. */
+/* Has it end and waits until it has, two seconds at most. Returns 0 or -errno as above. */
 int holding_quit(const char *path);

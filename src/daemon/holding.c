@@ -30,8 +30,8 @@
  */
 #define LOOK_MS 1000u
 
+/* One that lives answers in a moment; one that is stopped keeps an instance waiting for this, twice. */
 #define ANSWER_MS 2000
-#define QUIT_MS   5000
 
 struct client {
 	int fd; /* -1: free */
@@ -307,6 +307,6 @@ int holding_quit(const char *path)
 
 	if (sock < 0)
 		return sock;
-	len = answer(sock, QUIT_MS, "", NULL, &n);
+	len = answer(sock, ANSWER_MS, "", NULL, &n);
 	return len == -ETIMEDOUT || len == -EPROTO ? (int)len : 0;
 }

@@ -203,6 +203,29 @@ def test_holder_was_killed(lab):
         equal(len(outlive.holders(daemon)), 1, 'holders')
 
 
+def test_holder_that_is_stopped(lab):
+    """It keeps the next instance waiting for seconds; that one mounts anew, and repairs."""
+    daemon = lab.start_daemon('--holder=60')
+    with outlive.ending(daemon):
+        (pid,) = outlive.holders(daemon)
+        box = lab.container(daemon=daemon, memory=256 * MIB)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            daemon.kill_everything()
+            waiting = box.start(outcome_of_reading, '/proc/meminfo')
+            start = time.monotonic()
+            daemon.start()
+            between(time.monotonic() - start, 0, 5 * host.SCALE, 'seconds until it is ready')
+            ok(waiting.result(5) in GONE, 'a reader that waited')
+            eventually(
+                lambda: box.call(outcome_of_reading, '/proc/meminfo') == '', 'the file is put back'
+            )
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        eventually(lambda: pid not in outlive.holders(daemon), 'it ends once it goes on')
+        equal(len(outlive.holders(daemon)), 1, 'holders')
+
+
 def test_holder_ends_with_the_mount(lab):
     """Unmounted everywhere and nobody serving: there is nothing left to hold."""
     daemon = lab.start_daemon('--holder=60')
