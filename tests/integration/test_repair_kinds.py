@@ -14,6 +14,11 @@ def undergo(lab, count, each, *kinds):
     print('#', row.note)
 
 
+def test_witnesses_see_the_hosts_files(lab):
+    """Of a daemon that takes dead files away before it puts others back: the tests below can fail."""
+    comeback.exposure(lab)
+
+
 @needs(timeout=120)
 def test_made_by_hand(lab):
     """3 rounds; 3 containers each with a user namespace, with one in it, with another root."""

@@ -2,13 +2,14 @@
 /*
  * Sees what a container sees while the daemon dies and comes back: reads its files all the time.
  *
- *   witness -c CONTROL -i INDEX -k KB -p PID FILE...
+ *   witness [-n] -c CONTROL -i INDEX -k KB -p PID FILE...
  *
- * It joins the namespaces and the root directory of process PID; -k: what MemTotal must say. CONTROL
- * is a file of slots. The first one has the phase: even: a daemon is started or there, odd: it is
- * about to die or dead; ~0: the end. Slot INDEX is this one's. A reading must give the container's
- * text. It may fail for want of a daemon: in an odd phase, and in an even one until that file was read
- * for the first time. Anything else is told on stderr, and status 1.
+ * It joins the namespaces and the root directory of process PID; -k: what MemTotal must say; -n: it takes
+ * its share of the CPU, else what others leave. CONTROL is a file of slots. The first one has the phase:
+ * even: a daemon is started or there, odd: it is about to die or dead; ~0: the end. Slot INDEX is this
+ * one's. A reading must give the container's text. It may fail for want of a daemon: in an odd phase, and
+ * in an even one until that file was read for the first time. Anything else is told on stderr, and
+ * status 1.
  */
 #include <err.h>
 #include <errno.h>
@@ -195,23 +196,26 @@ static void set_up(int argc, char **argv)
 	const char *control = NULL;
 	struct statx about;
 	unsigned index = 0;
+	bool normal = false;
 	pid_t pid = 0;
 	int fd, c;
 
-	while ((c = getopt(argc, argv, "c:i:k:p:")) > 0) {
+	while ((c = getopt(argc, argv, "c:i:k:np:")) > 0) {
 		if (c == 'c')
 			control = optarg;
 		else if (c == 'i')
 			index = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'k')
 			w.total_kb = strtoull(optarg, NULL, 10);
+		else if (c == 'n')
+			normal = true;
 		else if (c == 'p')
 			pid = (pid_t)strtol(optarg, NULL, 10);
 	}
 	w.files = argv + optind;
 	w.n_files = argc - optind;
 	if (!control || index == 0 || index >= N_SLOTS || w.n_files == 0 || w.n_files >= MAX_FILES)
-		errx(2, "usage: witness -c CONTROL -i INDEX -k KB -p PID FILE...");
+		errx(2, "usage: witness [-n] -c CONTROL -i INDEX -k KB -p PID FILE...");
 	fd = open(control, O_RDWR | O_CLOEXEC);
 	w.slots = mmap(NULL, N_SLOTS * sizeof(*w.slots), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (fd < 0 || w.slots == MAP_FAILED)
@@ -222,8 +226,8 @@ static void set_up(int argc, char **argv)
 		err(1, "/proc");
 	w.host_major = about.stx_dev_major;
 	w.host_minor = about.stx_dev_minor;
-	/* It reads all the time, but takes no CPU from what it watches. */
-	if (sched_setscheduler(0, SCHED_IDLE, &param) < 0)
+	/* It reads all the time: many would take the CPU from what they watch. */
+	if (!normal && sched_setscheduler(0, SCHED_IDLE, &param) < 0)
 		err(1, "sched_setscheduler");
 }
 

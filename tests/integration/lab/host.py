@@ -76,6 +76,14 @@ def read(path):
         return file.read().decode(errors='surrogateescape')
 
 
+def children(pid):
+    """The pids of a process's children; none if it is gone."""
+    try:
+        return [int(child) for child in read(f'/proc/{pid}/task/{pid}/children').split()]
+    except OSError:
+        return []
+
+
 def is_alive(pid):
     """Neither gone nor a zombie."""
     try:
