@@ -213,20 +213,30 @@ def falls(old, new):
     return [field for field, a, b in zip(parse.CPU_FIELDS, old, new) if b < a]
 
 
-def contradiction(cpus, best, born):
-    """What is wrong with one reading, after the last ones by line."""
+# What was used ahead of the clock for so long is made good later, see sample/cputime.h.
+DEBT_S = 0.02
+
+
+def ahead(gap):
+    """Seconds that a line may be ahead for ever: what ran on all CPUs between two readings is on the
+    one that is visible at the second, if it is the only one."""
+    return max(0.0, gap - DEBT_S) * (len(host.CPUS) - 1)
+
+
+def contradiction(cpus, best, most):
+    """What is wrong with one reading, after the last ones by line; a line has no more seconds
+    than `most`."""
     seen = [cpus[name] for name in cpus if name != 'cpu']
     hidden = [ticks for name, ticks in best.items() if name != 'cpu' and name not in cpus]
     total = [sum(column) for column in zip(*seen)]
     # As the kernel does for a CPU that is off line, the sum goes on counting one that went away.
     if any(a < b for a, b in zip(cpus['cpu'], total)) or (not hidden and cpus['cpu'] != total):
         return f'cpu is {cpus["cpu"]}, the sum {total}'
-    age = (time.clock_gettime(time.CLOCK_BOOTTIME) - born + 1) * host.HZ
     for name, ticks in cpus.items():
         if falls(best.get(name, ticks), ticks):
             return f'{falls(best[name], ticks)} of {name} fell: {best[name]} and then {ticks}'
-        if name != 'cpu' and sum(ticks) > age + 50:
-            return f'{name} has {sum(ticks)} ticks, {age:.0f} have passed since the start'
+        if name != 'cpu' and sum(ticks) > most * host.HZ + 50:
+            return f'{name} has {sum(ticks)} ticks, {most * host.HZ:.0f} at most have passed'
     return ''
 
 
@@ -234,10 +244,15 @@ def watch(count, born):
     """Read many times; the first contradiction found, and how many readings there were."""
     # A CPU may have been seen, and be hidden by now, before the first reading.
     best = {f'cpu{number}': [0] * len(parse.CPU_FIELDS) for number in host.CPUS}
-    previous = 0.0
+    previous, most = 0.0, 1.0
+    since = born
     for number in range(count):
+        before = time.clock_gettime(time.CLOCK_BOOTTIME)
         cpus, _rest = parse.stat(host.read(STAT))
-        wrong = contradiction(cpus, best, born) if len(cpus) > 1 else 'no CPU'
+        now = time.clock_gettime(time.CLOCK_BOOTTIME)
+        most += before - since + ahead(now - since)
+        since = before
+        wrong = contradiction(cpus, best, most + now - before) if len(cpus) > 1 else 'no CPU'
         best.update(cpus)
         if number % 100 == 0:
             up, _idle = parse.uptime(host.read(UPTIME))
