@@ -95,35 +95,26 @@ static bool listen_to(const struct envoys *envoys, const struct worker *w, uint6
 	}
 }
 
-/* Gone within a moment, or stuck in the kernel and left alone. */
-static void reap(pid_t pid)
+/* Who said all is gone in a moment: nobody waits for that, the others want to be put right, too. */
+static void reap(void)
 {
-	for (unsigned i = 0; i < 500; i++) {
-		if (waitpid(pid, NULL, WNOHANG) != 0)
-			return;
-		g_usleep(100);
-	}
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
 }
 
-/* It said all. */
-static void dismiss(struct worker *w)
-{
-	fd_close(&w->sock);
-	reap(w->pid);
-}
-
-/* What it had done until it was killed is told, too. */
-static void end(const struct envoys *envoys, struct worker *w)
+/* Gone within a moment, or stuck in the kernel and left alone. What it had done is told, too. */
+static void end(const struct envoys *envoys, const struct worker *w)
 {
 	(void)kill(w->pid, SIGKILL);
-	reap(w->pid);
+	for (unsigned i = 0; i < 500 && waitpid(w->pid, NULL, WNOHANG) == 0; i++)
+		g_usleep(100);
 	(void)listen_to(envoys, w, 0);
-	fd_close(&w->sock);
 	tell(envoys, w->asked, BIND_TIMEOUT, 0, "");
 }
 
 static void forget(struct envoys *envoys, unsigned i)
 {
+	fd_close(&envoys->late[i].sock);
 	envoys->n_late--;
 	memmove(&envoys->late[i], &envoys->late[i + 1],
 		(envoys->n_late - i) * sizeof(envoys->late[0]));
@@ -131,21 +122,17 @@ static void forget(struct envoys *envoys, unsigned i)
 
 static void give_up(struct envoys *envoys, unsigned i)
 {
-	struct worker *w = &envoys->late[i];
+	const struct worker *w = &envoys->late[i];
 
-	if (listen_to(envoys, w, w->started_ms + LATE_MS))
-		dismiss(w);
-	else
+	if (!listen_to(envoys, w, w->started_ms + LATE_MS))
 		end(envoys, w);
 	forget(envoys, i);
 }
 
 static void hear(struct envoys *envoys, unsigned i, uint64_t until_ms)
 {
-	if (!listen_to(envoys, &envoys->late[i], until_ms))
-		return;
-	dismiss(&envoys->late[i]);
-	forget(envoys, i);
+	if (listen_to(envoys, &envoys->late[i], until_ms))
+		forget(envoys, i);
 }
 
 /* Also so that nobody is kept waiting who has much to say. */
@@ -153,6 +140,7 @@ static void make_room(struct envoys *envoys)
 {
 	for (unsigned i = envoys->n_late; i-- > 0;)
 		hear(envoys, i, 0);
+	reap();
 	if (envoys->n_late == MOST_LATE)
 		give_up(envoys, 0);
 }
@@ -189,10 +177,9 @@ int envoys_send(struct envoys *envoys, pid_t pid, bool wait, envoys_work *work, 
 		close(pair[0]);
 		return -err;
 	}
-	if (wait && listen_to(envoys, &w, w.started_ms + patience))
-		dismiss(&w);
-	else
-		envoys->late[envoys->n_late++] = w;
+	envoys->late[envoys->n_late++] = w;
+	if (wait)
+		hear(envoys, envoys->n_late - 1, w.started_ms + patience);
 	return 0;
 }
 
