@@ -44,6 +44,12 @@ struct child {
 void child_exec(int executable, char **argv, const char *option, const struct handed *handed);
 
 /*
+ * In a process that has just been forked off for something else: keeps no descriptor of ours, which
+ * would live as long as it (/dev/fuse, the lock), and no signal blocked.
+ */
+void child_be_plain(void);
+
+/*
  * Start a worker on @handed, whose .control is ignored, with the signal mask @mask. Returns 0 or
  * -errno.
  */

@@ -44,7 +44,10 @@ bool estate_is_settled(const struct estate *estate);
 int estate_fd(const struct estate *estate);
 void estate_run(struct estate *estate);
 
-/* Whether, as @signal asks us to end, another instance is to go on with what is kept. */
+/*
+ * Whether, as @signal asks us to end, another instance is to go on with what is kept. To ask takes 20 s
+ * at most.
+ */
 bool estate_has_heir(const struct estate *estate, const struct host *host, int signal);
 
 /* This instance ends: with or without another one to follow. */

@@ -50,6 +50,17 @@ void child_exec(int executable, char **argv, const char *option, const struct ha
 			(void)fcntl(fds[i], F_SETFD, FD_CLOEXEC);
 }
 
+void child_be_plain(void)
+{
+	int keep[1];
+	sigset_t none;
+
+	fd_close_others(keep, 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)signal(SIGCHLD, SIG_DFL);
+}
+
 int child_start(int executable, char **argv, const struct handed *handed, const sigset_t *mask,
 		struct child *ret)
 {

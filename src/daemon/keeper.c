@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/control.h"
@@ -30,6 +32,7 @@ struct keeper {
 	char **argv;
 	struct seat seat;
 	int signals, control; /* control: the operator's socket */
+	int asking;           /* pidfd of the process of find_heir(); -1: none */
 	bool has_pidfile;
 	bool announced;     /* that we serve */
 	sigset_t inherited; /* signal mask */
@@ -120,18 +123,19 @@ static enum wish turn(struct keeper *k, enum crew_news *ret_news)
 		{ .fd = k->signals, .events = POLLIN },
 		{ .fd = estate_fd(&k->estate), .events = POLLIN },
 		{ .fd = k->control, .events = POLLIN },
-		[3 + CREW_N_FDS - 1] = { 0 },
+		{ .fd = k->asking, .events = POLLIN },
+		[4 + CREW_N_FDS - 1] = { 0 },
 	};
 	int timeout = crew_fds(k->crew, fds);
 	enum wish wish = WISH_NONE;
 
 	for (size_t i = 0; i < CREW_N_FDS; i++)
-		p[i + 3] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+		p[i + 4] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
 	if (poll(p, G_N_ELEMENTS(p), timeout) < 0 && errno != EINTR)
 		g_error("poll: %s", g_strerror(errno));
 	if (p[0].revents)
 		wish = take_signal(k);
-	if (wish == WISH_UPGRADE)
+	if (wish == WISH_UPGRADE && !k->ended_by)
 		upgrade(k);
 	if (p[2].revents)
 		answer_operator(k);
@@ -164,6 +168,42 @@ static bool watch(struct keeper *k)
 		repair_run(&k->repair, &k->seat.shared.header->record, k->config->mountpoint);
 	}
 	return true;
+}
+
+G_NORETURN static void ask_for_heir(const struct keeper *k)
+{
+	struct host *host;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	child_be_plain();
+	_exit(host_open("/", &host) == 0 && estate_has_heir(&k->estate, host, k->ended_by)
+		      ? EXIT_SUCCESS
+		      : EXIT_FAILURE);
+}
+
+/*
+ * Whether another instance is to go on. To ask takes seconds, when the machine is busy: a process of
+ * its own does it, and should the worker die meanwhile it is replaced.
+ */
+static bool find_heir(struct keeper *k)
+{
+	int signal = k->ended_by, status = EXIT_FAILURE;
+	enum crew_news news = CREW_SAME;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		ask_for_heir(k);
+	if (pid < 0)
+		return false;
+	k->asking = sys_pidfd_open(pid);
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		/* Meant for good now, or there is nothing left. */
+		if (k->ended_by != signal || news == CREW_UNMOUNTED)
+			(void)kill(pid, SIGKILL);
+		(void)turn(k, &news);
+	}
+	fd_close(&k->asking);
+	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
 }
 
 /* Until a worker serves. */
@@ -265,15 +305,13 @@ static void end_mount(const struct keeper *k, const struct host *host)
 		log_warning("cannot unmount %s: %s", mountpoint, g_strerror(-r));
 }
 
-static void tear_down(struct keeper *k)
+/* @stays: for another instance. */
+static void tear_down(struct keeper *k, bool stays)
 {
 	struct host *host = NULL;
-	bool stays = false;
 
-	if (k->seat.fuse >= 0 && host_open("/", &host) == 0)
-		stays = k->ended_by && estate_has_heir(&k->estate, host, k->ended_by);
 	k->crew = crew_free(k->crew);
-	if (host && !stays)
+	if (k->seat.fuse >= 0 && !stays && host_open("/", &host) == 0)
 		end_mount(k, host);
 	host_free(host);
 	if (stays)
@@ -317,8 +355,9 @@ bool keeper_run(const struct config *config, char **argv, GError **error)
 			    .seat = SEAT_NONE,
 			    .signals = -1,
 			    .control = -1,
+			    .asking = -1,
 			    .estate = ESTATE_NONE };
-	bool ok;
+	bool ok, stays = false;
 
 	(void)prctl(PR_SET_NAME, "lxcfs-clone"); /* execveat(2) names it by a number */
 	k.estate.mountpoint = config->mountpoint;
@@ -333,10 +372,12 @@ bool keeper_run(const struct config *config, char **argv, GError **error)
 		settle(&k);
 		ok = watch(&k);
 		notify("STOPPING=1");
-		if (!ok)
+		if (ok)
+			stays = find_heir(&k);
+		else
 			g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
 				    "%s was unmounted by somebody else", config->mountpoint);
 	}
-	tear_down(&k);
+	tear_down(&k, stays);
 	return ok;
 }

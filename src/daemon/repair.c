@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "bind/bind.h"
+#include "daemon/child.h"
 #include "host/host.h"
-#include "util/fd.h"
 #include "util/log.h"
 #include "util/octal.h"
 #include "util/sys.h"
@@ -22,18 +22,6 @@
 
 /* After attempts that failed. Who was held up, as a container is that is frozen, may go on. */
 static const unsigned pauses_s[] = { 10, 60, 300, 900 };
-
-static void be_plain(void)
-{
-	int keep[1];
-	sigset_t none;
-
-	/* What we have open would live as long as we: /dev/fuse, the lock. */
-	fd_close_others(keep, 0);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)signal(SIGCHLD, SIG_DFL);
-}
 
 static void say(const struct bind_event *event, void *arg)
 {
@@ -93,7 +81,7 @@ static pid_t start(const char *mountpoint)
 		return pid < 0 ? -errno : pid;
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_NAME, "lxcfs-repair");
-	be_plain();
+	child_be_plain();
 	/* Should the worker not answer: nobody else's repair waits for us any longer. */
 	(void)alarm(MOST_S);
 	_exit(getppid() == keeper && repair(mountpoint) ? EXIT_SUCCESS : EXIT_FAILURE);

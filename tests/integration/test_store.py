@@ -87,6 +87,38 @@ def test_stop_takes_the_descriptors_back(lab):
     ok(box.call(outcome_of_reading, '/proc/meminfo', seconds=5) in GONE, 'reading after the end')
 
 
+SYSTEMCTL = '''#!/bin/sh
+case $1 in
+show) echo 2;;
+*)    touch "$0.asked"; sleep 4; echo "1 lxcfs-clone.service restart running";;
+esac
+'''
+
+
+def test_worker_dies_while_systemctl_is_asked(lab):
+    """Why it is to end the keeper has found out by somebody else, and replaces the worker."""
+    tools = f'{lab.folder}/tools'
+    os.mkdir(tools)
+    host.write_new(f'{tools}/systemctl', SYSTEMCTL)
+    os.chmod(f'{tools}/systemctl', 0o755)
+    unit = lab.run.top.child('lxcfs-clone.service', controllers=('pids',), unified=True)
+    lab.later(unit.remove)
+    daemon = lab.start_daemon(store=True, env={'PATH': f'{tools}:{os.environ["PATH"]}'})
+    with outlive.ending(daemon):
+        box = lab.container(daemon=daemon)
+        unit.join(daemon.pid)
+        os.kill(daemon.pid, signal.SIGTERM)
+        eventually(lambda: os.path.exists(f'{tools}/systemctl.asked'), 'systemctl is asked')
+        worker = daemon.worker()
+        os.kill(worker, signal.SIGKILL)
+        equal(box.call(outcome_of_reading, '/proc/meminfo', seconds=2), '', 'reading')
+        ok(daemon.worker() != worker, 'another worker')
+        equal(daemon.process.wait(20), 0, 'exit status')
+        ok(daemon.mounted(), 'the mount is gone')
+        outlive.start_with_stored(daemon)
+        equal(box.call(outcome_of_reading, '/proc/meminfo'), '', 'reading of the next instance')
+
+
 # The holder
 
 
