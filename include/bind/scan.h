@@ -18,6 +18,7 @@ struct view_of {
 struct scan_counts {
 	unsigned looked_at;  /* pairs */
 	unsigned unreadable; /* processes that we were not let near */
+	unsigned late;       /* whose table was not read to its end */
 	bool incomplete;     /* the time was up */
 };
 
@@ -29,11 +30,11 @@ struct scan_counts {
 typedef bool scan_fn(const struct view_of *view, void *arg);
 
 /*
- * Calls @fn for each pair that has mounts of @ours, until @deadline_ms (sys_coarse_ms()). The table
- * is read just before: what an earlier call changed in a namespace that shares its mounts shows.
- * Only tables and links of procfs are read: no file system can make it wait, not by its
- * being the root of a process either. Processes that
- * end meanwhile are passed over. Returns 0, or what reading the list of processes says.
+ * Calls @fn for each pair that has mounts of @ours, until @deadline_ms (sys_coarse_ms()), but for those
+ * whose table takes longer than @patience_ms. The table is read just before: what an earlier call
+ * changed in a namespace that shares its mounts shows. Only tables and links of procfs are read: no file
+ * system can make it wait, not by its being the root of a process either. Processes that end meanwhile
+ * are passed over. Returns 0, or what reading the list of processes says.
  */
 int scan_processes(const struct host *host, const struct ours *ours, uint64_t deadline_ms,
-		   scan_fn *fn, void *arg, struct scan_counts *ret);
+		   unsigned patience_ms, scan_fn *fn, void *arg, struct scan_counts *ret);

@@ -12,6 +12,9 @@
 
 #define MOST_MS 60000u
 
+/* An ordinary table takes a millisecond: a container that has a long one waits for the others. */
+#define SHORT_MS 20u
+
 struct run {
 	const struct host *host;
 	const struct live *live;
@@ -26,7 +29,7 @@ struct run {
 	GHashTable *hopeless;   /* pids where something failed: not tried again */
 	bool at_once;           /* namespaces that have nothing to do with each other … */
 	GHashTable *visited;    /* … by their inode numbers */
-	bool postponed;         /* there are others */
+	bool postponed;         /* there are others, or some whose table is long */
 };
 
 static bool is_done(enum bind_outcome outcome)
@@ -99,16 +102,17 @@ static bool on_view(const struct view_of *view, void *arg)
 }
 
 /* Returns 0 or -errno. */
-static int scan(struct run *run)
+static int scan(struct run *run, unsigned patience_ms)
 {
 	struct scan_counts counts = { 0 };
 	struct bind_report *report = run->report;
-	int r = scan_processes(run->host, &run->live->ours, sys_coarse_ms() + MOST_MS, on_view, run,
-			       &counts);
+	int r = scan_processes(run->host, &run->live->ours, sys_coarse_ms() + MOST_MS, patience_ms,
+			       on_view, run, &counts);
 
 	envoys_wait(run->envoys);
 	report->looked_at = counts.looked_at;
 	report->unreadable = counts.unreadable;
+	run->postponed |= counts.late > 0;
 	report->incomplete |= counts.incomplete;
 	return r;
 }
@@ -122,12 +126,12 @@ static int scan_all(struct run *run)
 	int r;
 
 	run->at_once = !run->dry_run;
-	r = scan(run);
+	r = scan(run, run->at_once ? SHORT_MS : MOST_MS);
 	if (r < 0 || !run->at_once || (!run->postponed && left_alone(run->report) == 0))
 		return r;
 	run->at_once = false;
 	run->report->counts[BIND_GONE] = run->report->counts[BIND_COVERED] = 0;
-	return scan(run);
+	return scan(run, MOST_MS);
 }
 
 static bool do_run(struct run *run, GError **error)

@@ -21,6 +21,7 @@ struct scan {
 	const struct host *host;
 	const struct ours *ours;
 	uint64_t deadline_ms;
+	unsigned patience_ms;
 	scan_fn *fn;
 	void *arg;
 	struct scan_counts *counts;
@@ -79,7 +80,8 @@ static int look_at_table(struct scan *s, pid_t pid)
 
 	if (table < 0)
 		return table;
-	r = table_ours(table, s->ours, s->deadline_ms, &bounds);
+	r = table_ours(table, s->ours, MIN(s->deadline_ms, sys_coarse_ms() + s->patience_ms),
+		       &bounds);
 	if (r < 0)
 		return r;
 	if (bounds->len == 0)
@@ -107,9 +109,10 @@ static int look_at(struct scan *s, pid_t pid)
 	if (tries == 0)
 		s->counts->looked_at++;
 	r = look_at_table(s, pid);
+	s->counts->late += r == -ETIME;
 	/* It may have ended meanwhile: another process may still have the same. */
 	g_hash_table_replace(s->tries, g_steal_pointer(&name),
-			     GUINT_TO_POINTER(r > 0 ? MOST_TRIES : tries + 1));
+			     GUINT_TO_POINTER(r > 0 || r == -ETIME ? MOST_TRIES : tries + 1));
 	return r < 0 ? r : 0;
 }
 
@@ -126,7 +129,7 @@ static void walk(struct scan *s, DIR *dir)
 		r = look_at(s, (pid_t)pid);
 		if (r == -EACCES || r == -EPERM)
 			s->counts->unreadable++;
-		if (r == -ETIME || sys_coarse_ms() > s->deadline_ms) {
+		if (sys_coarse_ms() > s->deadline_ms) {
 			s->counts->incomplete = true;
 			return;
 		}
@@ -134,11 +137,12 @@ static void walk(struct scan *s, DIR *dir)
 }
 
 int scan_processes(const struct host *host, const struct ours *ours, uint64_t deadline_ms,
-		   scan_fn *fn, void *arg, struct scan_counts *ret)
+		   unsigned patience_ms, scan_fn *fn, void *arg, struct scan_counts *ret)
 {
 	struct scan s = { .host = host,
 			  .ours = ours,
 			  .deadline_ms = deadline_ms,
+			  .patience_ms = patience_ms,
 			  .fn = fn,
 			  .arg = arg,
 			  .counts = ret };

@@ -146,3 +146,60 @@ def test_a_container_with_thousands_of_mounts(lab):
     between(time.monotonic() - start, 0, 2 * host.SCALE, 'seconds')
     equal((status, err), (0, ''), 'status and stderr')
     holds(out, f'{box.pid} /proc/meminfo {HOW}', 'repair')
+
+
+def mount_as_many_as_one_can(folder):
+    """Copies of the tree within itself, until the kernel says that it is enough (fs.mount-max)."""
+    os.mkdir(folder)
+    host.mount('tmpfs', folder, 'tmpfs')
+    host.mount(None, folder, None, host.MS_PRIVATE)
+    trees, number = [folder], 0
+    while trees:
+        number += 1
+        target = f'{folder}/{number}'
+        os.mkdir(target)
+        try:
+            host.mount(trees[-1], target, None, host.MS_BIND | host.MS_REC)
+            # The whole tree at first, twice as big each time; then smaller and smaller parts.
+            if len(trees) == number:
+                trees.insert(-1, target)
+        except OSError:
+            trees.pop()
+    return len(host.read('/proc/self/mountinfo').splitlines())
+
+
+def unmount_a_few(folder, count):
+    for line in host.read('/proc/self/mountinfo').splitlines()[-count:]:
+        point = host.unescape(line.split(' ')[4])
+        if point.startswith(f'{folder}/'):
+            with contextlib.suppress(OSError):  # it went with another one
+                host.umount(point, host.MNT_DETACH)
+
+
+@needs(timeout=180)
+def test_a_container_with_as_many_mounts_as_there_can_be(lab):
+    """100,000: it keeps none waiting, and is repaired once it has room for our files."""
+    daemon = lab.start_daemon()
+    first = lab.container(memory=256 * MIB, daemon=daemon)
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    last = lab.container(memory=256 * MIB, daemon=daemon)
+    count = box.call(mount_as_many_as_one_can, f'{lab.folder}/many', seconds=60)
+    most = int(host.read('/proc/sys/fs/mount-max'))
+    between(count, most * 0.95, most, 'mounts')
+    daemon.kill_everything()
+    start = time.monotonic()
+    daemon.start()
+    repaired(first)
+    between_them = time.monotonic()
+    repaired(last)
+    now = time.monotonic()
+    print('#', f'{count} mounts; the others after {between_them - start:.2f} and {now - start:.2f} s')
+    between(now - between_them, 0, 1 * host.SCALE, 'seconds between the one before and behind it')
+    what = f'cannot put back /proc/meminfo of process {box.pid}: No space left on device'
+    eventually(lambda: what in daemon.log(), 'the log names it', 20)
+    repair_is_over(daemon)
+    box.call(unmount_a_few, f'{lab.folder}/many', 100)
+    status, out, err = ctl(lab, 'repair', daemon.mnt)
+    equal((status, err), (0, ''), 'status and stderr')
+    holds(out, f'{box.pid} /proc/meminfo {HOW}', 'repair')
+    equal(box.call(total_kb), 256 * 1024, 'MemTotal')
