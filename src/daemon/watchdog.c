@@ -26,13 +26,18 @@ static uint64_t beats_of(const struct shared *s, size_t thread)
 	return atomic_load(&s->header->pulses[thread].beats);
 }
 
-uint64_t watchdog_requests(const struct shared *s)
+static uint64_t all_beats(const struct shared *s)
 {
 	uint64_t beats = 0;
 
 	for (size_t i = 0; i < SHARED_N_PULSES; i++)
 		beats += beats_of(s, i);
-	return beats / 2; /* one when a request is taken, one when it is answered */
+	return beats;
+}
+
+uint64_t watchdog_requests(const struct shared *s)
+{
+	return all_beats(s) / 2; /* one when a request is taken, one when it is answered */
 }
 
 static void count_rate(struct watchdog *w, const struct shared *s, uint64_t now_ms)
@@ -74,16 +79,25 @@ static uint32_t find_stuck_threads(struct watchdog *w, const struct shared *s, u
 static bool has_stuck_queue(struct watchdog *w, const struct shared *s, bool queued,
 			    uint64_t now_ms)
 {
-	uint64_t total = 0;
+	uint64_t total = all_beats(s);
 
-	for (size_t i = 0; i < SHARED_N_PULSES; i++)
-		total += beats_of(s, i);
 	if (!queued || total != w->total)
 		w->queued_since_ms = 0;
 	else if (w->queued_since_ms == 0)
 		w->queued_since_ms = now_ms;
 	w->total = total;
 	return w->queued_since_ms && now_ms - w->queued_since_ms > WATCHDOG_HANG_MS;
+}
+
+bool watchdog_is_still(const struct shared *s, bool queued, uint64_t *total)
+{
+	uint64_t before = *total;
+	bool busy = queued;
+
+	*total = all_beats(s);
+	for (size_t i = 0; i < SHARED_N_PULSES; i++)
+		busy = busy || is_busy(s, i, beats_of(s, i));
+	return busy && *total == before;
 }
 
 bool watchdog_look(struct watchdog *w, const struct shared *s, bool queued, uint64_t now_ms)

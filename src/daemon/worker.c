@@ -15,6 +15,7 @@
 #include "daemon/channel.h"
 #include "daemon/hierarchies.h"
 #include "daemon/shared.h"
+#include "daemon/watchdog.h"
 #include "sample/sampler.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -28,6 +29,9 @@
 
 /* How often one that stands by looks whether the keeper has left it a dead worker's place. */
 #define LOOK_MS 3000
+
+/* At so many looks in a row has nothing moved: a keeper that is well would have replaced the worker. */
+#define MOST_STILL 3u
 
 /* Rendering needs little; the biggest frame is a few buffers of 8 KiB. */
 #define STACK_SIZE (512u << 10)
@@ -253,9 +257,21 @@ static void become_keeper_if_last(struct worker *w)
 	child_exec(w->executable, w->argv, "--keeper", &h);
 }
 
+/* How often in a row nothing has moved that should. A look that comes late says nothing. */
+static unsigned count_still(const struct worker *w, uint64_t *looked_ms, uint64_t *total,
+			    unsigned before)
+{
+	struct pollfd queue = { .fd = w->handed.fuse, .events = POLLIN };
+	uint64_t now = sys_coarse_ms(), since = *looked_ms;
+	bool still = watchdog_is_still(&w->shared, poll(&queue, 1, 0) == 1, total);
+
+	*looked_ms = now;
+	return still && now - since < 2 * LOOK_MS ? before + 1 : 0;
+}
+
 /*
- * A keeper that is well has us go on at once when the worker dies. One that has not is stopped: it is
- * killed, so that it does not come to life beside another one. If it is frozen (on v1) it does that
+ * A keeper that is well has us go on at once when the worker dies, and within seconds when that does
+ * nothing. One that has not is stopped: it is killed, so that it does not come to life beside another one. If it is frozen (on v1) it does that
  * when it is thawed, and nothing before.
  */
 static void watch_keeper(struct worker *w)
@@ -263,11 +279,14 @@ static void watch_keeper(struct worker *w)
 	const struct keeper_record *record = &w->shared.header->record;
 	struct pollfd p = { .fd = w->handed.control, .events = POLLIN };
 	pid_t dead = 0; /* the worker, at the last look */
+	uint64_t looked_ms = sys_coarse_ms(), total = 0;
+	unsigned still = 0;
 
 	while (poll(&p, 1, LOOK_MS) == 0) {
 		pid_t serving = record->worker;
 
-		if (serving && serving == dead) {
+		still = serving ? count_still(w, &looked_ms, &total, still) : 0;
+		if ((serving && serving == dead) || still == MOST_STILL) {
 			w->fenced = w->handed.peer;
 			log_warning("the keeper does nothing, and is ended");
 			(void)kill(w->fenced, SIGKILL);

@@ -208,6 +208,20 @@ def test_worker_killed_while_the_keeper_is_stopped(lab):
     ok(not host.is_alive(keeper), 'the keeper that was stopped is alive')
 
 
+@needs(timeout=90)
+def test_worker_and_keeper_are_stopped(lab):
+    """The one that stands by sees that nothing moves, and takes the keeper's place."""
+    daemon = lab.start_daemon()
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    keeper, worker = daemon.keeper(), daemon.worker()
+    for pid in (keeper, worker):
+        os.kill(pid, signal.SIGSTOP)
+    equal(box.call(outcome_of_reading, '/proc/meminfo', seconds=40), '', 'reading')
+    ok(daemon.worker() != worker, 'another worker')
+    daemon.keeper(keeper)
+    ok(not host.is_alive(keeper), 'the keeper that was stopped is alive')
+
+
 @needs('v1', timeout=60)
 def test_worker_killed_while_the_keeper_is_frozen(lab):
     """The same; and when it is thawed it is dead."""
