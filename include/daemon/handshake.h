@@ -24,7 +24,7 @@ struct request_head {
 	uint32_t len;
 	uint64_t unique; /* without RESENT */
 	uint64_t node;
-	uint32_t pid;
+	uint32_t pid, opcode;
 	bool resent;       /* the kernel asks again what a former worker did not answer */
 	bool is_interrupt; /* FUSE_INTERRUPT: speaks of another request */
 	bool wants_reply;  /* not FUSE_FORGET and the like */

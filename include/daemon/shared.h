@@ -43,9 +43,24 @@ struct leftover {
 
 #define SHARED_N_LEFTOVERS 64
 
+/* What a container's readers of a file are answered with EIO for, see verdicts.h. */
+struct verdict {
+	uint64_t node, pid_ns, cgroup_ns;
+	uint64_t until_ms; /* coarse clock */
+	uint64_t opcode;
+};
+
+#define SHARED_N_VERDICTS 16
+
+struct verdicts {
+	_Atomic uint64_t until_ms; /* of the latest; 0: there is none */
+	struct verdict all[SHARED_N_VERDICTS];
+};
+
 struct backlog {
 	_Atomic uint32_t on_trial; /* number, from 1, of the one being done; 0: none */
 	struct leftover leftovers[SHARED_N_LEFTOVERS];
+	struct verdicts verdicts;
 };
 
 /* Where a thread is: odd while it has a request in hand. The keeper sees by it who hangs. */

@@ -101,6 +101,17 @@ static bool is_for_alone(const struct leftover *l, uint32_t deaths)
 	return deaths + 1 >= BACKLOG_MAX_DEATHS && !atomic_load(&l->hung);
 }
 
+/* Who hung is to blame, and readers wait for each more that does: that is to be over soon. */
+static bool is_before(const struct leftover *a, const struct leftover *b)
+{
+	uint32_t a_hung = atomic_load(&a->hung), b_hung = atomic_load(&b->hung);
+
+	if (a_hung != b_hung)
+		return b_hung;
+	return a_hung ? atomic_load(&a->deaths) > atomic_load(&b->deaths)
+		      : atomic_load(&a->deaths) < atomic_load(&b->deaths);
+}
+
 struct leftover *backlog_try_next(struct backlog *b, bool alone)
 {
 	struct leftover *best = NULL;
@@ -109,8 +120,7 @@ struct leftover *backlog_try_next(struct backlog *b, bool alone)
 		struct leftover *l = &b->leftovers[i];
 		uint32_t deaths = atomic_load(&l->deaths);
 
-		if (deaths && is_for_alone(l, deaths) == alone &&
-		    (!best || deaths < atomic_load(&best->deaths)))
+		if (deaths && is_for_alone(l, deaths) == alone && (!best || is_before(l, best)))
 			best = l;
 	}
 	if (best)

@@ -14,6 +14,7 @@
 
 #include "daemon/backlog.h"
 #include "daemon/handshake.h"
+#include "daemon/verdicts.h"
 #include "util/log.h"
 #include "util/sys.h"
 
@@ -165,6 +166,14 @@ void channel_stop(struct channel *ch)
 	pthread_mutex_unlock(&ch->lock);
 }
 
+static void answer_error(const struct channel *ch, const char *request)
+{
+	char reply[16];
+
+	if (write(ch->fd, reply, handshake_error_reply(request, EIO, reply)) < 0)
+		log_debug("it had been answered");
+}
+
 /* Answers @request. */
 static void process(struct channel *ch, char *request, size_t len, bool again)
 {
@@ -172,6 +181,10 @@ static void process(struct channel *ch, char *request, size_t len, bool again)
 	struct request_head head;
 
 	handshake_head(request, &head);
+	if (verdicts_has(&ch->shared->backlog->verdicts, ch->fs->tree.host, &head)) {
+		answer_error(ch, request);
+		return;
+	}
 	fs_begin_request(head.unique, again || head.resent);
 	fuse_session_process_buf(ch->session, &buf);
 }
@@ -192,15 +205,18 @@ static void give_up(const char *request, uint32_t deaths, void *arg)
 	const struct fs *fs = ch->fs;
 	struct request_head head;
 	struct node node = { 0 };
-	char reply[16];
+	bool others;
 
 	handshake_head(request, &head);
 	(void)tree_node(&fs->tree, head.node, &node);
-	log_error("reading %s by pid %u ended %u workers and is answered with EIO",
-		  node.file ? node.file->path : node.path, head.pid, deaths);
-	if (head.wants_reply &&
-	    write(ch->fd, reply, handshake_error_reply(request, EIO, reply)) < 0)
-		log_debug("it had been answered");
+	others =
+		deaths >= BACKLOG_MAX_DEATHS &&
+		verdicts_add(&ch->shared->backlog->verdicts, fs->tree.host, &head, sys_coarse_ms());
+	log_error("reading %s by pid %u ended %u workers and is answered with EIO%s",
+		  node.file ? node.file->path : node.path, head.pid, deaths,
+		  others ? ", as it is to all of that container for a minute" : "");
+	if (head.wants_reply)
+		answer_error(ch, request);
 }
 
 void channel_take_over(struct channel *ch)

@@ -131,6 +131,7 @@ void handshake_head(const char *request, struct request_head *ret)
 		.unique = h.unique & ~UNIQUE_RESEND,
 		.node = h.nodeid,
 		.pid = h.pid,
+		.opcode = h.opcode,
 		.resent = h.unique & UNIQUE_RESEND,
 		.is_interrupt = h.opcode == FUSE_INTERRUPT,
 		.wants_reply = h.opcode != FUSE_FORGET && h.opcode != FUSE_BATCH_FORGET &&

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Whatever befalls the daemon's processes, no read fails and none is torn: tests/soak in small."""
 
+import os
+import time
+
 from lab import host, survive
-from lab.check import equal, holds, needs, ok
+from lab.check import between, equal, holds, needs, ok
+from lab.load import outcome_of_reading
 
 READERS = 4
 
@@ -67,6 +71,34 @@ def test_request_that_workers_die_of(lab):
 def test_request_that_workers_hang_in(lab):
     """It gets EIO after three workers, and the log names file and reader; others read on."""
     sound(survive.hang(lab, READERS))
+
+
+def longest_wait(stop):
+    """For another reading, in seconds, until told to stop."""
+    worst = 0.0
+    while not os.path.exists(stop):
+        start = time.monotonic()
+        host.read('/proc/meminfo')
+        worst = max(worst, time.monotonic() - start)
+    return worst
+
+
+@needs(timeout=180)
+def test_many_requests_that_workers_hang_in(lab):
+    """Of one file and one container: each gets EIO, and others wait no longer than for one of them."""
+    stop = f'{lab.folder}/stop'
+    daemon = lab.start_daemon(binary=f'{lab.run.build}/tests/lxcfs-clone-faulty')
+    bad, box = lab.container(daemon=daemon), lab.container(daemon=daemon)
+    other = box.start(longest_wait, stop)
+    start = time.monotonic()
+    tasks = [bad.start(outcome_of_reading, daemon.path('/proc/hang')) for _ in range(12)]
+    equal({task.result(150) for task in tasks}, {'EIO'}, 'reading hang')
+    took = time.monotonic() - start
+    host.write_new(stop)
+    waited = other.result(60)
+    print('#', f'others waited {waited:.1f} s, it was over after {took:.1f} s')
+    between(took, 0, 20 * host.SCALE, 'seconds until all have their answer')
+    between(waited, 0, 12 * host.SCALE, 'seconds of another reader')
 
 
 def test_broken_program(lab):

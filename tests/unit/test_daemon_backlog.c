@@ -102,6 +102,27 @@ static void test_all_that_was_in_hand_is_done_once(void **state)
 	memory_free(m);
 }
 
+static void test_what_hangs_is_decided_one_after_the_other(void **state)
+{
+	struct host_memory *m = memory_new();
+
+	(void)state;
+	for (unsigned i = 0; i < N_SLOTS; i++)
+		in_hand(m, i, 2 + i, FUSE_READ);
+	m->stuck = (1u << N_SLOTS) - 1;
+	next_worker(m);
+	/* Each worker hangs in what is on trial, and in more that comes. */
+	for (unsigned deaths = 2; deaths <= BACKLOG_MAX_DEATHS; deaths++) {
+		assert_int_equal(unique_of(try_next(m)->request), 2);
+		in_hand(m, 0, 100 + deaths, FUSE_READ);
+		m->stuck = 1u << SHARED_N_THREADS | 1u;
+		assert_string_equal(m->given_up->str, "");
+		next_worker(m);
+	}
+	assert_string_equal(m->given_up->str, "2/3 ");
+	memory_free(m);
+}
+
 static void test_what_three_workers_died_of_is_given_up_and_others_are_not(void **state)
 {
 	struct host_memory *m = memory_new();
@@ -216,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_was_in_hand),
 		cmocka_unit_test(test_all_that_was_in_hand_is_done_once),
+		cmocka_unit_test(test_what_hangs_is_decided_one_after_the_other),
 		cmocka_unit_test(test_what_three_workers_died_of_is_given_up_and_others_are_not),
 		cmocka_unit_test(test_dying_between_copy_and_clearing_does_not_double_it),
 		cmocka_unit_test(test_garbage_in_the_memory_does_no_harm),
