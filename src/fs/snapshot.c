@@ -128,7 +128,7 @@ static struct tally *tally_of(const struct snapshots *all, uint64_t owner)
 /* The least recently used of who has most. With the lock. */
 static struct snapshot *find_spare(const struct snapshots *all)
 {
-	const struct tally *most = NULL;
+	const struct tally *most = all->tallies;
 
 	memset(all->tallies, 0, N_TALLIES * sizeof(*all->tallies));
 	for (GList *l = all->used.tail; l; l = l->prev) {
@@ -139,7 +139,7 @@ static struct snapshot *find_spare(const struct snapshots *all)
 		if (t->count == 0)
 			*t = (struct tally){ .owner = owner, .oldest = s };
 		t->count++;
-		if (!most || t->count > most->count)
+		if (t->count > most->count)
 			most = t;
 	}
 	return most->oldest;
