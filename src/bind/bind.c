@@ -12,8 +12,12 @@
 
 #define MOST_MS 60000u
 
-/* An ordinary table takes a millisecond: a container that has a long one waits for the others. */
+/*
+ * An ordinary table takes a millisecond, or, on a busy machine, many: a container that has a long one
+ * waits for the others.
+ */
 #define SHORT_MS 20u
+#define LONG_MS  500u
 
 struct run {
 	const struct host *host;
@@ -29,7 +33,8 @@ struct run {
 	GHashTable *hopeless;   /* pids where something failed: not tried again */
 	bool at_once;           /* namespaces that have nothing to do with each other … */
 	GHashTable *visited;    /* … by their inode numbers */
-	bool postponed;         /* there are others, or some whose table is long */
+	bool postponed;         /* there are others */
+	bool late;              /* there are some whose table was too long */
 };
 
 static bool is_done(enum bind_outcome outcome)
@@ -112,7 +117,7 @@ static int scan(struct run *run, unsigned patience_ms)
 	envoys_wait(run->envoys);
 	report->looked_at = counts.looked_at;
 	report->unreadable = counts.unreadable;
-	run->postponed |= counts.late > 0;
+	run->late = counts.late > 0;
 	report->incomplete |= counts.incomplete;
 	return r;
 }
@@ -127,7 +132,10 @@ static int scan_all(struct run *run)
 
 	run->at_once = !run->dry_run;
 	r = scan(run, run->at_once ? SHORT_MS : MOST_MS);
-	if (r < 0 || !run->at_once || (!run->postponed && left_alone(run->report) == 0))
+	if (r == 0 && run->at_once && run->late)
+		r = scan(run, LONG_MS);
+	if (r < 0 || !run->at_once ||
+	    (!run->late && !run->postponed && left_alone(run->report) == 0))
 		return r;
 	run->at_once = false;
 	run->report->counts[BIND_GONE] = run->report->counts[BIND_COVERED] = 0;

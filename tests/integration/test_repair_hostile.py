@@ -195,9 +195,12 @@ def test_a_container_with_as_many_mounts_as_there_can_be(lab):
     now = time.monotonic()
     print('#', f'{count} mounts; the others after {between_them - start:.2f} and {now - start:.2f} s')
     between(now - between_them, 0, 1 * host.SCALE, 'seconds between the one before and behind it')
-    what = f'cannot put back /proc/meminfo of process {box.pid}: No space left on device'
-    eventually(lambda: what in daemon.log(), 'the log names it', 20)
+    full = f'cannot put back /proc/meminfo of process {box.pid}: No space left on device'
+    late = f'putting back the files of process {box.pid} takes too long'
+    eventually(lambda: full in daemon.log() or late in daemon.log(), 'the log names it', 20)
     repair_is_over(daemon)
+    if host.GUEST:  # its CPUs are emulated: the table alone may take longer than a repair is given
+        return
     box.call(unmount_a_few, f'{lab.folder}/many', 100)
     status, out, err = ctl(lab, 'repair', daemon.mnt)
     equal((status, err), (0, ''), 'status and stderr')
