@@ -178,7 +178,7 @@ static int get_stat(struct cg_node *node, uint64_t max, struct cg_memory *ret)
 static int fold_level(struct cg_node *node, bool own, struct cg_memory *ret)
 {
 	struct cg_memory level = { 0 };
-	uint64_t max, high, usage, reclaimable;
+	uint64_t max = CG_UNLIMITED, high = CG_UNLIMITED, usage = 0, reclaimable;
 	int r = read_or(node, CG_FILE_MEMORY_MAX, CG_UNLIMITED, &max);
 
 	if (r == 0)
