@@ -191,8 +191,16 @@ void envoys_wait(struct envoys *envoys)
 
 struct envoys *envoys_end(struct envoys *envoys)
 {
+	pid_t r = 0;
+
 	while (envoys->n_late > 0)
 		give_up(envoys, 0);
+	/* Nobody else's to wait for; one that is stuck is left. */
+	for (unsigned i = 0; i < 500 && r >= 0; i += r == 0) {
+		r = waitpid(-1, NULL, WNOHANG);
+		if (r == 0)
+			g_usleep(100);
+	}
 	g_free(envoys);
 	return NULL;
 }
