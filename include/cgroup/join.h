@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* A cgroup of our own: the one thing that this program makes in the hierarchies. */
+/* A cgroup of the daemon's own. */
 #include "cgroup/layout.h"
 
 /*
@@ -16,3 +16,9 @@ int cg_join(const struct cg_layout *layout, const char *name);
  * may still be in: it stays then.
  */
 void cg_leave(const struct cg_layout *layout, const char *name);
+
+/*
+ * On v1: what cpuset @dir has not yet (cpus, memory nodes), it gets from @above. Where the hierarchy
+ * is not that of cpuset, nothing.
+ */
+void cg_cpuset_inherit(int above, int dir);

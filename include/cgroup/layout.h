@@ -3,7 +3,7 @@
 /*
  * Where the host's cgroup hierarchies are: one a controller or two (v1), one for all (v2), or both
  * (hybrid). A hybrid host is no third kind: it is a layout whose controllers live in different
- * hierarchies. Nothing is ever mounted, and nothing written to.
+ * hierarchies. Nothing is ever mounted.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +15,11 @@ enum cg_controller {
 	CG_MEMORY,
 	CG_IO,
 	CG_HUGETLB,
-	CG_N_CONTROLLERS,
+	CG_N_CONTROLLERS, /* those that tell something; the rest is set alone */
+	CG_PIDS = CG_N_CONTROLLERS,
+	CG_DEVICES,
+	CG_FREEZER,
+	CG_N_ALL_CONTROLLERS,
 };
 
 enum cg_version { CG_V1, CG_V2, CG_N_VERSIONS };
@@ -33,7 +37,7 @@ struct cg_hierarchy {
 struct cg_layout {
 	size_t n_hierarchies;
 	struct cg_hierarchy hierarchies[CG_MAX_HIERARCHIES];
-	int controllers[CG_N_CONTROLLERS]; /* index into .hierarchies, -1: this host has none */
+	int controllers[CG_N_ALL_CONTROLLERS]; /* index into .hierarchies, -1: this host has none */
 };
 
 /*
@@ -46,6 +50,9 @@ struct cg_layout {
 int cg_layout_detect(const char *mountinfo, const char *cgroup, int root_fd, bool verify,
 		     struct cg_layout **ret);
 struct cg_layout *cg_layout_free(struct cg_layout *layout);
+
+/* What @controller is called there, for sentences: "memory", v1's "blkio". Static. */
+const char *cg_controller_name(const struct cg_layout *layout, enum cg_controller controller);
 
 /* One process's place in each hierarchy; borrowed pieces of the text of /proc/PID/cgroup. */
 struct cg_place {

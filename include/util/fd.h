@@ -38,5 +38,8 @@ ssize_t fd_read_once(int fd, char *buf, size_t size);
 /* Open @path below @dirfd, fd_read() it, close. Returns as fd_read(), or what openat says. */
 ssize_t fd_read_at(int dirfd, const char *path, char *buf, size_t size);
 
+/* Write @text to @path below @dirfd, which is there, in one write. 0 or -errno. */
+int fd_write_at(int dirfd, const char *path, const char *text);
+
 /* Close all descriptors from 3 on but the @n of @keep, which is sorted on the way. */
 void fd_close_others(int *keep, size_t n);

@@ -8,6 +8,9 @@
 /* openat2(2): open @path below @dirfd, never out of it, following no symlink. */
 int sys_open_beneath(int dirfd, const char *path, int flags);
 
+/* The same, and into no other mount. */
+int sys_open_child(int dirfd, const char *path, int flags);
+
 /* pidfd_open(2), close-on-exec. */
 int sys_pidfd_open(pid_t pid);
 
@@ -26,6 +29,15 @@ int sys_clone_tree(const char *path);
 /* openat2(2): as if @dirfd (AT_FDCWD: the working directory) were the root; following no symlink. */
 int sys_open_in_root(int dirfd, const char *path, int flags);
 
+/*
+ * openat2(2): as if @dirfd were the root, symlinks and all; a file that is made has mode 0644. No
+ * link of procfs leads out.
+ */
+int sys_open_rooted(int dirfd, const char *path, int flags);
+
+/* The tree at the descriptor @fd with all that is mounted below, as one that is mounted nowhere. */
+int sys_clone_trees_at(int fd);
+
 /* The tree at the descriptor @fd as one that is mounted nowhere yet (open_tree, not recursive). */
 int sys_clone_tree_at(int fd);
 
@@ -38,6 +50,27 @@ bool sys_has_mount_beneath(void);
 
 /* Give the mount at @tree more MOUNT_ATTR_ bits, and no peers. -ENOSYS before Linux 5.12. */
 int sys_mount_attr_set(int tree, uint64_t attrs);
+
+/* The same, and to all mounts below. */
+int sys_mount_attr_set_all(int tree, uint64_t attrs);
+
+/*
+ * Owners of files in the mount at @tree are those that the user namespace @userns maps them to; and
+ * it has no peers.
+ */
+int sys_mount_idmap(int tree, int userns);
+
+/* pivot_root(2) */
+int sys_pivot_root(const char *new_root, const char *put_old);
+
+/* pidfd_send_signal(2) */
+int sys_pidfd_kill(int pidfd, int number);
+
+/*
+ * clone3(2) with SIGCHLD and the CLONE_ @flags, into the cgroup at @cgroup unless that is -1; as
+ * fork(2) returns, or -errno. *@ret_pidfd is close-on-exec.
+ */
+pid_t sys_clone(uint64_t flags, int cgroup, int *ret_pidfd);
 
 /* CLOCK_BOOTTIME in nanoseconds. */
 uint64_t sys_boottime_ns(void);

@@ -14,30 +14,21 @@ static const char *const inherited[] = { "cpuset.cpus", "cpuset.mems" };
 
 #define PROCS "cgroup.procs"
 
-static int write_at(int dir, const char *name, const char *text)
-{
-	AUTO_FD int fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		return -errno;
-	return 0;
-}
-
 /* The caller's pid is 0, in any pid namespace. */
 static int move_to(int dir)
 {
-	return write_at(dir, PROCS, "0");
+	return fd_write_at(dir, PROCS, "0");
 }
 
-static void inherit(const struct cg_hierarchy *h, int dir)
+void cg_cpuset_inherit(int above, int dir)
 {
 	char text[4096];
 
-	if (h->version != CG_V1)
-		return;
 	for (size_t i = 0; i < sizeof(inherited) / sizeof(*inherited); i++)
-		if (fd_read_at(h->dir, inherited[i], text, sizeof(text)) > 0)
-			(void)write_at(dir, inherited[i], text);
+		if (fd_read_at(dir, inherited[i], text, sizeof(text)) >= 0 &&
+		    strspn(text, "\n") == strlen(text) &&
+		    fd_read_at(above, inherited[i], text, sizeof(text)) > 0)
+			(void)fd_write_at(dir, inherited[i], text);
 }
 
 static int join(const struct cg_hierarchy *h, const char *name)
@@ -49,7 +40,8 @@ static int join(const struct cg_hierarchy *h, const char *name)
 	dir = openat(h->dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (dir < 0)
 		return -errno;
-	inherit(h, dir);
+	if (h->version == CG_V1)
+		cg_cpuset_inherit(h->dir, dir);
 	return move_to(dir);
 }
 

@@ -16,13 +16,16 @@
 static const struct {
 	const char *v1;
 	const char *v2; /* NULL: every v2 cgroup has its files, without a controller */
-} names[CG_N_CONTROLLERS] = {
+} names[CG_N_ALL_CONTROLLERS] = {
 	[CG_CPU] = { .v1 = "cpu", .v2 = "cpu" },
 	[CG_CPUACCT] = { .v1 = "cpuacct", .v2 = NULL },
 	[CG_CPUSET] = { .v1 = "cpuset", .v2 = "cpuset" },
 	[CG_MEMORY] = { .v1 = "memory", .v2 = "memory" },
 	[CG_IO] = { .v1 = "blkio", .v2 = "io" },
 	[CG_HUGETLB] = { .v1 = "hugetlb", .v2 = "hugetlb" },
+	[CG_PIDS] = { .v1 = "pids", .v2 = "pids" },
+	[CG_DEVICES] = { .v1 = "devices", .v2 = NULL },
+	[CG_FREEZER] = { .v1 = "freezer", .v2 = NULL },
 };
 
 /* One line of mountinfo (proc(5)), its fields owned and unescaped. */
@@ -144,7 +147,7 @@ static void add_hierarchy(struct cg_layout *l, const struct mount *m, const char
 	*h = (struct cg_hierarchy){
 		.id = id, .version = version, .dir = fd_steal(&dir), .root = g_strdup(m->root)
 	};
-	for (size_t c = 0; version == CG_V1 && c < CG_N_CONTROLLERS; c++)
+	for (size_t c = 0; version == CG_V1 && c < CG_N_ALL_CONTROLLERS; c++)
 		if (g_strv_contains((const char *const *)m->super_options, names[c].v1))
 			l->controllers[c] = (int)(h - l->hierarchies);
 }
@@ -161,7 +164,7 @@ static void assign_v2(struct cg_layout *l)
 			text[0] = '\0';
 		g_auto(GStrv) offered = g_strsplit(g_strchomp(text), " ", -1);
 
-		for (size_t c = 0; c < CG_N_CONTROLLERS; c++)
+		for (size_t c = 0; c < CG_N_ALL_CONTROLLERS; c++)
 			if (l->controllers[c] < 0 &&
 			    (!names[c].v2 ||
 			     g_strv_contains((const char *const *)offered, names[c].v2)))
@@ -175,7 +178,7 @@ int cg_layout_detect(const char *mountinfo, const char *cgroup, int root_fd, boo
 	struct cg_layout *l = g_new0(struct cg_layout, 1);
 	g_auto(GStrv) lines = g_strsplit(mountinfo, "\n", -1);
 
-	for (size_t c = 0; c < CG_N_CONTROLLERS; c++)
+	for (size_t c = 0; c < CG_N_ALL_CONTROLLERS; c++)
 		l->controllers[c] = -1;
 	for (char **line = lines; *line; line++) {
 		struct mount m;
@@ -201,6 +204,14 @@ struct cg_layout *cg_layout_free(struct cg_layout *l)
 	}
 	g_free(l);
 	return NULL;
+}
+
+const char *cg_controller_name(const struct cg_layout *l, enum cg_controller c)
+{
+	int i = l->controllers[c];
+	bool v1 = (i >= 0 && l->hierarchies[i].version == CG_V1) || !names[c].v2;
+
+	return v1 ? names[c].v1 : names[c].v2;
 }
 
 void cg_places_parse(const struct cg_layout *l, const char *text,

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -92,4 +93,13 @@ void fd_close_others(int *keep, size_t n)
 		first = keep[i] + 1;
 	}
 	close_range_of((unsigned)first, INT_MAX);
+}
+
+int fd_write_at(int dirfd, const char *path, const char *text)
+{
+	AUTO_FD int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return -errno;
+	return 0;
 }

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
+#include <linux/sched.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,14 +18,26 @@ static int result(long r)
 	return r < 0 ? -errno : (int)r;
 }
 
-int sys_open_beneath(int dirfd, const char *path, int flags)
+static int open_how(int dirfd, const char *path, int flags, uint64_t resolve)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(unsigned)flags | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+		.mode = flags & O_CREAT ? 0644 : 0,
+		.resolve = resolve | RESOLVE_NO_MAGICLINKS,
 	};
 
 	return result(syscall(SYS_openat2, dirfd, path, &how, sizeof(how)));
+}
+
+int sys_open_beneath(int dirfd, const char *path, int flags)
+{
+	return open_how(dirfd, path, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+}
+
+int sys_open_child(int dirfd, const char *path, int flags)
+{
+	return open_how(dirfd, path, flags,
+			RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
 }
 
 int sys_pidfd_open(pid_t pid)
@@ -60,12 +74,18 @@ int sys_clone_tree(const char *path)
 
 int sys_open_in_root(int dirfd, const char *path, int flags)
 {
-	struct open_how how = {
-		.flags = (uint64_t)(unsigned)flags | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
+	return open_how(dirfd, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+}
 
-	return result(syscall(SYS_openat2, dirfd, path, &how, sizeof(how)));
+int sys_open_rooted(int dirfd, const char *path, int flags)
+{
+	return open_how(dirfd, path, flags, RESOLVE_IN_ROOT);
+}
+
+int sys_clone_trees_at(int fd)
+{
+	return result(syscall(SYS_open_tree, fd, "",
+			      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE));
 }
 
 int sys_clone_tree_at(int fd)
@@ -101,6 +121,45 @@ int sys_mount_attr_set(int tree, uint64_t attrs)
 	struct mount_attr attr = { .attr_set = attrs, .propagation = MS_PRIVATE };
 
 	return result(syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)));
+}
+
+int sys_mount_attr_set_all(int tree, uint64_t attrs)
+{
+	struct mount_attr attr = { .attr_set = attrs, .propagation = MS_PRIVATE };
+
+	return result(syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr,
+			      sizeof(attr)));
+}
+
+int sys_mount_idmap(int tree, int userns)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP,
+				   .propagation = MS_PRIVATE,
+				   .userns_fd = (uint64_t)(unsigned)userns };
+
+	return result(syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)));
+}
+
+int sys_pivot_root(const char *new_root, const char *put_old)
+{
+	return result(syscall(SYS_pivot_root, new_root, put_old));
+}
+
+int sys_pidfd_kill(int pidfd, int number)
+{
+	return result(syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0));
+}
+
+pid_t sys_clone(uint64_t flags, int cgroup, int *ret_pidfd)
+{
+	struct clone_args args = {
+		.flags = flags | CLONE_PIDFD | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
+		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+		.exit_signal = SIGCHLD,
+		.cgroup = cgroup >= 0 ? (uint64_t)(unsigned)cgroup : 0,
+	};
+
+	return result(syscall(SYS_clone3, &args, sizeof(args)));
 }
 
 static struct timespec clock_now(clockid_t clock)
