@@ -46,7 +46,7 @@ cppcheck)
 	;;
 headers)
 	need pkg-config
-	flags=$(pkg-config --cflags glib-2.0 fuse3)
+	flags=$(pkg-config --cflags glib-2.0 fuse3 json-glib-1.0)
 	status=0
 	for header in $(find include -name '*.h' | sort); do
 		# twice: the guard works

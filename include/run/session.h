@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* A process in a container, as the launcher sees it: its channel, its standard descriptors. */
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "run/log.h"
+
+struct session {
+	pid_t pid; /* a child of ours; 0: not yet */
+	int pidfd;
+	int channel;  /* our end */
+	int theirs;   /* the other one, until the child is there */
+	int stdio[3]; /* its ends, until the child is there; none with a terminal */
+	int pipes[3]; /* ours; -1: none */
+	int terminal; /* the pty's master; -1: none */
+};
+#define SESSION_INIT                                                                               \
+	{                                                                                          \
+		.pidfd = -1, .channel = -1, .theirs = -1, .stdio = { -1, -1, -1 },                 \
+		.pipes = { -1, -1, -1 }, .terminal = -1                                            \
+	}
+
+void session_close(struct session *session);
+#define AUTO_SESSION __attribute__((cleanup(session_close)))
+
+/*
+ * Channel and pipes; with @tty none of these, without @interactive /dev/null for standard input.
+ * Blocks all signals from here on but SIGTSTP and those that our caller has us ignore: what follows
+ * takes them.
+ */
+bool session_open(bool tty, bool interactive, struct session *ret, GError **error);
+
+/* A signalfd(2) for them, -1 when there can be none. */
+int session_open_signals(void);
+
+/* One that asks whoever gets it to end: SIGINT, SIGTERM, SIGHUP, SIGQUIT. */
+bool session_is_end(int number);
+
+/* In the launcher, once .pid and .pidfd are set: what is the child's own goes. */
+void session_parted(struct session *session);
+
+/*
+ * Wait until the process is ready, which gives us its terminal; and for its exec. A signal that asks
+ * us to end is an error, too: whatever the process hangs in, it can be given up.
+ */
+bool session_expect_ready(struct session *session, GError **error);
+bool session_expect_end(const struct session *session, GError **error);
+
+/* What it does with what comes from the process, and from us. */
+struct session_ends {
+	bool foreground; /* to our standard output and error; and from standard input with: */
+	bool interactive;
+	struct log *log; /* NULL: none */
+};
+
+/*
+ * Passes data and signals on until the process ends. Our own terminal is raw meanwhile, if what is
+ * typed there is for the process's. Returns its exit status, or 128 and the number
+ * of the signal that killed it.
+ */
+int session_follow(struct session *session, const struct session_ends *ends);
+
+/* Kills the process and waits for its end, if it was ever there. */
+void session_kill(struct session *session);

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "run/cgroups.h"
+#include "run/channel.h"
+#include "run/command.h"
+#include "run/fail.h"
+#include "run/init.h"
+#include "run/process.h"
+#include "run/session.h"
+#include "run/terminal.h"
+#include "run/values.h"
+#include "util/fd.h"
+#include "util/sys.h"
+
+struct exec {
+	struct known known;
+	bool tty, interactive;
+	char *user, *workdir; /* NULL: the container's */
+	GPtrArray *env, *command;
+	struct security security;
+	struct cgroups *cgroups;
+	struct session session;
+};
+
+#define ROW(flag, sort, member)                                                                    \
+	.name = (flag), .kind = (sort), .offset = offsetof(struct exec, member)
+
+static const struct flag flags[] = {
+	{ ROW("interactive", FLAG_TRUE, interactive), .letter = 'i',
+	  .does = "pass standard input on" },
+	{ ROW("tty", FLAG_TRUE, tty), .letter = 't', .does = "give it a terminal" },
+	{ ROW("env", FLAG_LIST, env), .letter = 'e', .value = "K=V",
+	  .does = "beside the container's environment" },
+	{ ROW("user", FLAG_TEXT, user), .letter = 'u', .value = "UID[:GID]",
+	  .does = "else the container's" },
+	{ ROW("workdir", FLAG_PATH, workdir), .letter = 'w', .value = "DIR",
+	  .does = "else the container's" },
+};
+
+const struct flag *flags_of_exec(size_t *ret_n)
+{
+	*ret_n = G_N_ELEMENTS(flags);
+	return flags;
+}
+
+/* Its name and the command. */
+static bool parse(const struct host *host, char **words, struct exec *e, GError **error)
+{
+	const GPtrArray *theirs;
+	char **rest;
+
+	if (!flags_parse(flags, G_N_ELEMENTS(flags), words, e, &rest, error))
+		return false;
+	if (!rest[0] || !rest[1])
+		return run_fail(error, 0, "a container and a command are needed (see --help)");
+	if (!terminal_check(e->tty, e->interactive, error))
+		return false;
+	if (!known_open_running(host, rest[0], &e->known, error))
+		return false;
+	for (rest++; *rest; rest++)
+		g_ptr_array_add(e->command, g_strdup(*rest));
+	/* What was given here stands behind, and so counts. */
+	theirs = e->known.state.env;
+	for (guint i = theirs->len; i > 0; i--)
+		g_ptr_array_insert(e->env, 0, g_strdup(theirs->pdata[i - 1]));
+	return true;
+}
+
+static bool open_cgroups(const struct host *host, struct exec *e, GError **error)
+{
+	const char *name = e->known.state.name;
+
+	if (!cgroups_open(host, name, &e->cgroups, error))
+		return false;
+	return !cgroups_is_frozen(e->cgroups) || run_fail(error, 0, "'%s' is paused", name);
+}
+
+static bool make_security(struct exec *e, GError **error)
+{
+	const struct state *s = &e->known.state;
+
+	g_ptr_array_add(s->cap_add, NULL);
+	g_ptr_array_add(s->cap_drop, NULL);
+	return security_make((const char *const *)s->cap_add->pdata,
+			     (const char *const *)s->cap_drop->pdata, s->seccomp, s->userns,
+			     &e->security, error);
+}
+
+/* All but the pid namespace, which the launcher has joined for its children. */
+static int namespaces_of(const struct state *s)
+{
+	return CLONE_NEWNS | (s->userns ? CLONE_NEWUSER : 0) | (s->host_uts ? 0 : CLONE_NEWUTS) |
+	       (s->host_ipc ? 0 : CLONE_NEWIPC) | (s->host_net ? 0 : CLONE_NEWNET) |
+	       (s->host_cgroup ? 0 : CLONE_NEWCGROUP) | (s->host_time ? 0 : CLONE_NEWTIME);
+}
+
+/* Nobody in there may look into us while we still are the host's. */
+static bool join(const struct exec *e, GError **error)
+{
+	const struct state *s = &e->known.state;
+
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return run_fail(error, errno, "cannot hide from the container");
+	if (setns(e->known.pidfd, namespaces_of(s)) < 0)
+		return run_fail(error, errno, "cannot join the namespaces of '%s'", s->name);
+	if (s->userns &&
+	    (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
+		return run_fail(error, errno, "cannot become root of the user namespace");
+	return true;
+}
+
+_Noreturn static void run_inside(const struct exec *e)
+{
+	const struct state *s = &e->known.state;
+	const struct process process = {
+		.command = e->command,
+		.env = e->env,
+		.ulimits = s->ulimits,
+		.workdir = e->workdir ? e->workdir : s->workdir,
+		.user = e->user ? e->user : s->user,
+		.hostname = s->hostname,
+		.tty = e->tty,
+		.security = &e->security,
+		.channel = e->session.theirs,
+		.stdio = { e->session.stdio[0], e->session.stdio[1], e->session.stdio[2] },
+	};
+	GError *error = NULL;
+
+	init_hide();
+	umask(022);
+	if (!channel_expect(process.channel, CHANNEL_GO, NULL, &error) || !join(e, &error) ||
+	    !process_run(&process, &error))
+		channel_fail(process.channel, error);
+	_exit(RUN_FAILED);
+}
+
+static bool start_child(struct exec *e, GError **error)
+{
+	const struct state *s = &e->known.state;
+	pid_t pid;
+
+	if (!s->host_pid && setns(e->known.pidfd, CLONE_NEWPID) < 0)
+		return run_fail(error, errno, "cannot join the processes of '%s'", s->name);
+	pid = sys_clone(0, cgroups_clone_fd(e->cgroups), &e->session.pidfd);
+	if (pid < 0)
+		return run_fail(error, -pid, "cannot start a process in '%s'", s->name);
+	if (pid == 0) {
+		fd_close(&e->session.channel);
+		run_inside(e);
+	}
+	e->session.pid = pid;
+	session_parted(&e->session);
+	return true;
+}
+
+static bool start(const struct host *host, char **words, struct exec *e, GError **error)
+{
+	struct session *session = &e->session;
+
+	if (!parse(host, words, e, error) || !open_cgroups(host, e, error) ||
+	    !make_security(e, error) || !session_open(e->tty, e->interactive, &e->session, error) ||
+	    !start_child(e, error))
+		return false;
+	return cgroups_enter(e->cgroups, session->pid, error) &&
+	       channel_say(session->channel, CHANNEL_GO, -1, error) &&
+	       session_expect_ready(session, error) &&
+	       channel_say(session->channel, CHANNEL_START, -1, error) &&
+	       session_expect_end(session, error);
+}
+
+static void clear(struct exec *e)
+{
+	session_close(&e->session);
+	cgroups_free(e->cgroups);
+	security_clear(&e->security);
+	known_clear(&e->known);
+	g_ptr_array_unref(e->env);
+	g_ptr_array_unref(e->command);
+	g_free(e->user);
+	g_free(e->workdir);
+}
+
+int command_exec(const struct host *host, char **words)
+{
+	struct exec e = { .known = KNOWN_INIT,
+			  .session = SESSION_INIT,
+			  .env = g_ptr_array_new_with_free_func(g_free),
+			  .command = g_ptr_array_new_with_free_func(g_free) };
+	GError *error = NULL;
+	int status;
+
+	if (start(host, words, &e, &error)) {
+		const struct session_ends ends = { .foreground = true,
+						   .interactive = e.interactive };
+
+		status = session_follow(&e.session, &ends);
+	} else {
+		session_kill(&e.session);
+		status = run_say_error(error);
+	}
+	clear(&e);
+	return status;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "run/fail.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+GQuark run_error_quark(void)
+{
+	return g_quark_from_static_string("lxcfs-clone-run");
+}
+
+bool run_fail(GError **error, int err, const char *format, ...)
+{
+	g_autofree char *what = NULL;
+	va_list ap;
+
+	va_start(ap, format);
+	what = g_strdup_vprintf(format, ap);
+	va_end(ap);
+	if (err)
+		g_set_error(error, RUN_ERROR, RUN_FAILED, "%s: %s", what, g_strerror(err));
+	else
+		g_set_error_literal(error, RUN_ERROR, RUN_FAILED, what);
+	return false;
+}
+
+bool run_fail_status(GError **error, enum run_status status, const char *format, ...)
+{
+	g_autofree char *what = NULL;
+	va_list ap;
+
+	va_start(ap, format);
+	what = g_strdup_vprintf(format, ap);
+	va_end(ap);
+	g_set_error_literal(error, RUN_ERROR, (int)status, what);
+	return false;
+}
+
+int run_exit_status(int wait_status)
+{
+	return WIFSIGNALED(wait_status) ? RUN_SIGNAL + WTERMSIG(wait_status)
+					: WEXITSTATUS(wait_status);
+}
+
+int run_say(const char *format, ...)
+{
+	g_autofree char *sentence = NULL;
+	va_list ap;
+
+	va_start(ap, format);
+	sentence = g_strdup_vprintf(format, ap);
+	va_end(ap);
+	(void)fflush(stdout);
+	(void)fprintf(stderr, "lxcfs-clone-run: %s\n", sentence);
+	return RUN_FAILED;
+}
+
+int run_say_error(GError *error)
+{
+	int status = error->domain == RUN_ERROR ? error->code : RUN_FAILED;
+
+	run_say("%s", error->message);
+	g_error_free(error);
+	return status;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "host/pid.h"
+#include "run/cgroups.h"
+#include "run/command.h"
+#include "run/fail.h"
+#include "util/fd.h"
+#include "util/sys.h"
+
+void known_clear(struct known *known)
+{
+	state_clear(&known->state);
+	state_place_close(&known->place);
+	fd_close(&known->pidfd);
+}
+
+static struct known steal(struct known *known)
+{
+	struct known k = *known;
+
+	*known = (struct known)KNOWN_INIT;
+	return k;
+}
+
+int known_open_process(const struct host *host, uint64_t pid, uint64_t start_ticks)
+{
+	AUTO_FD int fd = pid > 0 ? sys_pidfd_open((pid_t)pid) : -1;
+	struct pidstat stat;
+
+	if (fd < 0 || host_pid_stat(host, (pid_t)pid, &stat) < 0 ||
+	    stat.start_ticks != start_ticks || stat.state == 'Z')
+		return -1;
+	return fd_steal(&fd);
+}
+
+bool known_open(const struct host *host, const char *name, struct known *ret, GError **error)
+{
+	AUTO_KNOWN struct known k = KNOWN_INIT;
+
+	if (!state_open(name, &k.place, error) || !state_load(&k.place, name, &k.state, error))
+		return false;
+	if (strcmp(k.state.phase, STATE_RUNNING) == 0)
+		k.pidfd = known_open_process(host, k.state.pid, k.state.start_ticks);
+	*ret = steal(&k);
+	return true;
+}
+
+bool known_open_running(const struct host *host, const char *name, struct known *ret,
+			GError **error)
+{
+	return known_open(host, name, ret, error) &&
+	       (ret->pidfd >= 0 || run_fail(error, 0, "'%s' does not run", name));
+}
+
+static bool is_paused(const struct host *host, const char *name)
+{
+	AUTO_CGROUPS struct cgroups *cgroups = NULL;
+
+	return cgroups_open(host, name, &cgroups, NULL) && cgroups_is_frozen(cgroups);
+}
+
+static bool has_processes(const struct host *host, const char *name)
+{
+	AUTO_CGROUPS struct cgroups *cgroups = NULL;
+	g_autoptr(GArray) pids = NULL;
+
+	if (!cgroups_open(host, name, &cgroups, NULL))
+		return false;
+	pids = cgroups_pids(cgroups);
+	return pids->len > 0;
+}
+
+const char *known_status(const struct host *host, const struct known *known)
+{
+	const char *phase = known->state.phase;
+
+	if (strcmp(phase, STATE_EXITED) == 0)
+		return "exited";
+	if (!state_is_held(&known->place))
+		return has_processes(host, known->state.name) ? "orphaned" : "dead";
+	if (strcmp(phase, STATE_CREATING) == 0)
+		return "creating";
+	return is_paused(host, known->state.name) ? "paused" : "running";
+}
+
+int known_each(const struct host *host, char **names,
+	       bool (*fn)(const struct host *host, const char *name, const void *arg,
+			  GError **error),
+	       const void *arg)
+{
+	int status = 0;
+
+	if (!*names)
+		return run_say("no container is named (see --help)");
+	for (; *names; names++) {
+		GError *error = NULL;
+
+		if (!fn(host, *names, arg, &error))
+			status = run_say_error(error);
+	}
+	return status;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "run/lxcfs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "run/fail.h"
+#include "util/fd.h"
+#include "util/sys.h"
+
+static void clear_part(void *data)
+{
+	struct lxcfs_part *p = data;
+
+	g_free(p->path);
+	fd_close(&p->tree);
+}
+
+/* Nobody's peer: what is mounted over it in the container stays there. */
+static int clone_part(int dir, const char *name)
+{
+	AUTO_FD int at = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_FD int tree = at < 0 ? -errno : sys_clone_tree_at(at);
+	int r = tree < 0 ? tree : sys_mount_attr_set(tree, 0);
+
+	return r < 0 ? r : fd_steal(&tree);
+}
+
+static bool collect_below(int top, const char *folder, GArray *parts, GError **error)
+{
+	int fd = openat(top, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	bool ok = true;
+
+	if (!dir) {
+		int err = errno;
+
+		fd_close(&fd);
+		return run_fail(error, err, "cannot read '%s'", folder);
+	}
+	while (ok && (e = readdir(dir))) {
+		struct lxcfs_part part;
+		int r;
+
+		if (e->d_name[0] == '.')
+			continue;
+		r = clone_part(dirfd(dir), e->d_name);
+		if (r < 0) {
+			ok = run_fail(error, -r, "cannot copy the mount of '%s/%s'", folder,
+				      e->d_name);
+			continue;
+		}
+		part.tree = r;
+		part.path = g_build_filename(folder, e->d_name, NULL);
+		g_array_append_val(parts, part);
+	}
+	closedir(dir);
+	return ok;
+}
+
+bool lxcfs_collect(const char *mountpoint, GArray **ret, GError **error)
+{
+	AUTO_FD int top = open(mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	g_autoptr(GArray) parts = NULL;
+	struct statfs fs;
+
+	if (top < 0 || fstatfs(top, &fs) < 0)
+		return run_fail(error, errno, "no lxcfs-clone at %s", mountpoint);
+	if (fs.f_type != FUSE_SUPER_MAGIC)
+		return run_fail(error, 0, "no lxcfs-clone runs at %s", mountpoint);
+	parts = g_array_new(FALSE, FALSE, sizeof(struct lxcfs_part));
+	g_array_set_clear_func(parts, clear_part);
+	if (!collect_below(top, "proc", parts, error) ||
+	    !collect_below(top, "sys/devices/system", parts, error)) {
+		g_prefix_error(error, "lxcfs-clone at %s: ", mountpoint);
+		return false;
+	}
+	*ret = g_steal_pointer(&parts);
+	return true;
+}
+
+int lxcfs_bind(const GArray *parts, int root, const char **ret_path)
+{
+	for (guint i = 0; i < parts->len; i++) {
+		const struct lxcfs_part *p = &g_array_index(parts, struct lxcfs_part, i);
+		AUTO_FD int target = sys_open_beneath(root, p->path, O_PATH);
+		int r = target;
+
+		/* A kernel without such a file (no swap, say): nobody would look for it. */
+		if (r == -ENOENT)
+			continue;
+		if (r >= 0)
+			r = sys_mount_onto(p->tree, target);
+		if (r < 0) {
+			*ret_path = p->path;
+			return r;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "run/cgroups.h"
+#include "run/command.h"
+#include "run/fail.h"
+#include "run/teardown.h"
+#include "util/fd.h"
+#include "util/sys.h"
+
+/* For a monitor whose container was killed to tidy up; for another rm to get out of the way. */
+#define PATIENCE_MS 10000u
+#define MOMENT_MS   200u
+
+struct how {
+	bool force;
+};
+
+static const struct flag flags[] = {
+	{ .name = "force",
+	  .letter = 'f',
+	  .kind = FLAG_TRUE,
+	  .offset = offsetof(struct how, force),
+	  .does = "kill it first if it runs" },
+};
+
+const struct flag *flags_of_rm(size_t *ret_n)
+{
+	*ret_n = G_N_ELEMENTS(flags);
+	return flags;
+}
+
+/* Nothing that runs in it is left; a monitor that waits for it goes on. */
+static void end(const struct host *host, const char *name)
+{
+	AUTO_CGROUPS struct cgroups *cgroups = NULL;
+
+	if (cgroups_open(host, name, &cgroups, NULL))
+		(void)cgroups_kill(cgroups, NULL);
+}
+
+/* What it had still to do is done by us. */
+static void end_monitor(const struct host *host, const struct state *state)
+{
+	AUTO_FD int monitor = known_open_process(host, state->monitor, state->monitor_ticks);
+
+	if (monitor >= 0)
+		(void)sys_pidfd_kill(monitor, SIGKILL);
+}
+
+/* Its lock is ours, or it is gone: its monitor may have removed it (--rm). */
+static bool take(struct known *k, unsigned wait_ms)
+{
+	return state_take(&k->place, wait_ms) || state_is_gone(&k->place, k->state.name);
+}
+
+/* One that hangs somewhere in the launch is waited for, but not for ever. */
+static bool take_by_force(const struct host *host, struct known *k)
+{
+	uint64_t last = sys_coarse_ms() + PATIENCE_MS;
+
+	do {
+		end(host, k->state.name);
+		if (take(k, MOMENT_MS))
+			return true;
+	} while (sys_coarse_ms() < last);
+	end_monitor(host, &k->state);
+	return take(k, PATIENCE_MS);
+}
+
+/* With the lock ours nobody else changes it. */
+static bool clear(const struct host *host, const struct known *k, bool force, GError **error)
+{
+	AUTO_STATE struct state state = { 0 };
+	const char *name = k->state.name;
+
+	if (!force && strcmp(known_status(host, k), "orphaned") == 0)
+		return run_fail(error, 0, "'%s' has processes left (rm -f kills them)", name);
+	/* Read anew: its monitor may have gone on since. */
+	return state_load(&k->place, name, &state, error) && teardown_all(host, &state, error);
+}
+
+static bool rm(const struct host *host, const char *name, const void *arg, GError **error)
+{
+	AUTO_KNOWN struct known k = KNOWN_INIT;
+	const struct how *how = arg;
+
+	if (!known_open(host, name, &k, error))
+		return false;
+	if (how->force ? !take_by_force(host, &k) : !take(&k, MOMENT_MS))
+		return run_fail(error, 0, "'%s' runs (stop it, or rm -f)", name);
+	if (!state_is_gone(&k.place, name) && !clear(host, &k, how->force, error))
+		return false;
+	puts(name);
+	return true;
+}
+
+int command_rm(const struct host *host, char **words)
+{
+	struct how how = { 0 };
+	GError *error = NULL;
+	char **names;
+
+	if (!flags_parse(flags, G_N_ELEMENTS(flags), words, &how, &names, &error))
+		return run_say_error(error);
+	return known_each(host, names, rm, &how);
+}
