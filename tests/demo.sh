@@ -1,93 +1,74 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A container of 256 MiB and 1 CPU, made of unshare and cgroups, and what free, lscpu, uptime and top
-# say on the host and in it, side by side: demo.sh DAEMON. All is removed again, also after ^C.
+# A container of 256 MiB and 1 CPU with this machine's own programs, and what free, lscpu, uptime, top
+# and ps say on the host and in it, side by side: demo.sh BUILD. All is removed again, also after ^C.
 set -eu
 
-say() { # FOLDER: one file a command; the last frame of top, which is a second's difference
-	free -m | sed 's/^\(.....\) /\1/' >"$1/1-free"
+say() { # FOLDER: one file a command
+	free -m >"$1/1-free"
 	{
 		lscpu | grep '^On-line' | tr -s ' '
 		echo "in /proc/cpuinfo: $(grep -c '^processor' /proc/cpuinfo)"
 		echo "getconf _NPROCESSORS_ONLN: $(getconf _NPROCESSORS_ONLN)"
 	} >"$1/2-cpus"
 	uptime >"$1/3-uptime"
-	top -b -n 2 -d 1 -w 79 | awk '/^top - / { n = 0 } n++ < 12 { at[n] = $0 }
-		END { for (i = 1; i <= 12; i++) print at[i] }' >"$1/4-top"
+	top -b -n 2 -d 1 -w 79 >"$1/4-top"
+	ps -p 1 -o pid,lstart,etime,comm >"$1/5-ps"
 }
 
-# In the container: our files over its own /proc and /sys, then a busy loop for top to see.
+# In the container, with a busy loop for top to see.
 if [ "${1-}" = --inside ]; then
-	for file in "$2"/proc/*; do
-		[ ! -f "$file" ] || mount --bind "$file" "/proc/${file##*/}"
-	done
-	mount --bind "$2/sys/devices/system/cpu" /sys/devices/system/cpu
 	while :; do :; done &
-	sleep 3 && say "$3"
+	sleep 3 && say /out
 	exit
 fi
 
 fail() { echo "demo: $*" >&2; exit 1; }
-daemon=$(realpath "${1:?demo.sh DAEMON}")
+build=$(realpath "${1:?demo.sh BUILD}") here=$(realpath "$0")
 [ "$(id -u)" = 0 ] || fail "cgroups and mounts need root: sudo ./dev demo"
 [ -c /dev/fuse ] || modprobe fuse 2>/dev/null || fail "no /dev/fuse"
 
-work=$(mktemp -d) name=lxcfs-clone-demo-$$ groups='' enabled='' served='' container=''
+work=$(mktemp -d -t lxcfs-clone-demo.XXXXXX) name=lxcfs-clone-demo-$$ served='' launcher=''
 cleanup() {
 	trap '' INT TERM HUP PIPE
-	[ -z "$container" ] || kill -KILL "$container" 2>/dev/null || :
-	[ -z "$served" ] || kill "$served" 2>/dev/null || :
+	[ -z "$launcher" ] || "$build/lxcfs-clone-run" rm -f $name >/dev/null 2>&1 || :
+	[ -z "$served" ] || kill $served 2>/dev/null || :
 	wait
-	for dir in $groups; do
-		for _ in $(seq 20); do [ -d "$dir" ] && ! rmdir "$dir" 2>/dev/null && sleep 0.1; done
-	done
-	for controller in $enabled; do echo "-$controller" >"$root/cgroup.subtree_control"; done
 	! mountpoint -q "$work/mnt" || umount -l "$work/mnt"
 	rm -rf --one-file-system "$work" /run/lxcfs-clone/*"${work##*/}"*
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP PIPE
-mkdir "$work/mnt" "$work/host" "$work/inside"
+chmod 755 "$work"
+mkdir "$work/mnt" "$work/host" "$work/inside" "$work/root" "$work/root/etc" "$work/root/tmp"
 
-limit_v1() { # CONTROLLER [FILE VALUE]
-	root=$(findmnt -rn -o TARGET -t cgroup -O "$1" | head -n 1)
-	[ -n "$root" ] || fail "no cgroup hierarchy has the controller $1"
-	groups="$groups $root/$name"
-	mkdir -p "$root/$name"
-	[ $# = 1 ] || echo "$3" >"$root/$name/$2"
-}
+# The machine's programs and libraries, read-only, and what names users and libraries.
+set --
+for dir in /usr /bin /sbin /lib*; do
+	if [ -L "$dir" ]; then cp -P "$dir" "$work/root"
+	elif [ -d "$dir" ]; then set -- "$@" -v "$dir:$dir:ro"; fi
+done
+for file in passwd ld.so.cache; do [ ! -e /etc/$file ] || cp /etc/$file "$work/root/etc"; done
 
-root=$(findmnt -rn -o TARGET -t cgroup2 | head -n 1)
-if [ -n "$root" ] && grep -qw memory "$root/cgroup.controllers"; then
-	for controller in memory cpu; do
-		grep -qw $controller "$root/cgroup.subtree_control" && continue
-		echo +$controller >"$root/cgroup.subtree_control" || fail "$root: cannot enable $controller"
-		enabled="$enabled $controller"
-	done
-	mkdir "${groups:=$root/$name}"
-	echo 256M >"$groups/memory.max"
-	echo '100000 100000' >"$groups/cpu.max"
-else
-	limit_v1 memory memory.limit_in_bytes 256M
-	limit_v1 cpu cpu.cfs_quota_us 100000
-	limit_v1 cpuacct
-fi
-
-"$daemon" "$work/mnt" &
+"$build/lxcfs-clone" "$work/mnt" &
 served=$!
 until [ -e "$work/mnt/proc/meminfo" ]; do
 	kill -0 $served 2>/dev/null || fail "the daemon ended"
 	sleep 0.1
 done
 
-# shellcheck disable=SC2016 # for the inner shell
-sh -c 'for dir in '"$groups"'; do echo $$ >"$dir/cgroup.procs"; done; exec "$@"' sh \
-	unshare --pid --fork --kill-child --mount --mount-proc --cgroup --uts \
-	"$0" --inside "$work/mnt" "$work/inside" &
-container=$!
+"$build/lxcfs-clone-run" run --rm --name $name --lxcfs "$work/mnt" -m 256m --cpus 1 \
+	--rootfs "$work/root" "$@" -v "$here:/demo:ro" -v "$work/inside:/out" /bin/sh /demo --inside &
+launcher=$!
 sleep 3 && say "$work/host"
-wait $container || fail "the container failed"
+wait $launcher || fail "the container failed"
 
+# Half a screen: the columns closer together, and of top the last frame, which is a second's difference.
+for view in host inside; do
+	sed -i 's/^\(.....\) /\1/' "$work/$view/1-free"
+	awk '/^top - / { n = 0 } n++ < 12 { at[n] = $0 } END { for (i = 1; i <= 12; i++) print at[i] }' \
+		"$work/$view/4-top" >"$work/top" && mv "$work/top" "$work/$view/4-top"
+done
 width=$( (stty size </dev/tty || echo 0 160) 2>/dev/null | cut -d' ' -f2)
 for host in "$work"/host/*; do
 	sed "1i === host: ${host##*-}" "$host" >"$work/left"

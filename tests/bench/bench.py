@@ -17,6 +17,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, '..', 'integration')]
 sys.dont_write_bytecode = True
 
 import cost  # noqa: E402
+import start  # noqa: E402
 from lab import host  # noqa: E402
 from place import FILES, Place, Unmeasured, pin  # noqa: E402
 from report import Report  # noqa: E402
@@ -28,6 +29,7 @@ CROWD, CROWD_FILES, CROWD_TIMES = 64, ('meminfo', 'stat', 'cpuinfo'), 4.0
 MANY, MEMORY_MIB = 1000, 12.0
 CALLS = {'meminfo': 18, 'uptime': 14}
 REQUESTS = 3
+START_TIMES = 1.5
 SETTLE_S = 6  # the load of each container is sampled every 5 s
 
 
@@ -129,13 +131,25 @@ def measure_cost(place, report):
     place.stop_servers()
 
 
+def measure_start(place, report, rounds):
+    """A container of the launcher's beside runc's of the same bundle."""
+    found = start.measure(place, rounds)
+    runc = found['runc'][0]
+    report.table(f'start of a container (busybox, limits of memory, CPU and processes): ms, median of {rounds}',
+                 ('by', 'until its command runs', "times runc's", 'at most', '', 'until all is removed'))
+    for name, (until_run, until_end) in found.items():
+        judged = name == 'lxcfs-clone-run'
+        report.row(name, f'{until_run:.1f}', f'{until_run / runc:.2f}', START_TIMES if judged else '',
+                   report.judge(until_run <= START_TIMES * runc) if judged else '', f'{until_end:.1f}')
+
+
 def main():
     parser = argparse.ArgumentParser(description='Benchmark against lxcfs and the kernel; root only.')
     parser.add_argument('--build', required=True, help='the build folder')
     parser.add_argument('--procread', required=True, help='the reader that measures')
     parser.add_argument('--markdown', metavar='FILE', help='write the tables there')
-    parser.add_argument('--only', metavar='PART', action='append', choices=('speed', 'crowd', 'memory', 'cost'))
-    parser.add_argument('--rounds', type=int, default=30, help='of 100 reads (30)')
+    parser.add_argument('--only', metavar='PART', action='append', choices=('speed', 'crowd', 'memory', 'cost', 'start'))
+    parser.add_argument('--rounds', type=int, default=30, help='of 100 reads, of one start (30)')
     parser.add_argument('--cpu', type=int, default=host.CPUS[-1], help='that reader and server share')
     parser.add_argument('-v', '--verbose', action='store_true')
     args = parser.parse_args()
@@ -149,6 +163,7 @@ def main():
         'crowd': lambda: measure_crowd(place, report, args.rounds),
         'cost': lambda: measure_cost(place, report),
         'memory': lambda: measure_memory(place, report),
+        'start': lambda: measure_start(place, report, args.rounds),
     }
     place = Place(os.path.join(os.path.abspath(args.build), 'lxcfs-clone'), os.path.abspath(args.procread))
     try:

@@ -101,7 +101,7 @@ class Place:
         host.mount(None, '/', None, host.MS_REC | host.MS_PRIVATE)
         self.name = f'lxcfs-clone-bench.{os.getpid()}'
         self.folder = tempfile.mkdtemp(prefix='lxcfs-clone-bench.', dir='/tmp')
-        guardian.start(self.name, self.folder)
+        guardian.start(self.name, self.folder, os.path.dirname(binary))
         host.become_subreaper()
         self.top = Cgroup.top(self.name)
         self.servers = {}
@@ -164,7 +164,7 @@ class Place:
         try:
             self.stop_servers()
         finally:
-            guardian.sweep(self.name, self.folder)
+            guardian.sweep(self.name, self.folder, os.path.dirname(self.binary))
 
 
 def parse(text):

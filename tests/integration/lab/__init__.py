@@ -10,6 +10,7 @@ from lab.cgroup import Cgroup
 from lab.check import Failure
 from lab.container import Container
 from lab.daemon import Daemon
+from lab.launcher import Launcher
 
 MIB = host.MIB
 # A share of the CPUs that leaves next to nothing to the other groups.
@@ -25,7 +26,7 @@ class Run:
         self.folder = tempfile.mkdtemp(prefix='lxcfs-clone-test.', dir='/tmp')
         os.chmod(self.folder, 0o755)
         self.name = f'lxcfs-clone-test.{os.getpid()}'
-        self.guardian = guardian.start(self.name, self.folder)
+        self.guardian = guardian.start(self.name, self.folder, self.build)
         host.become_subreaper()
         self.top = Cgroup.top(self.name)
         self.count = 0
@@ -35,7 +36,7 @@ class Run:
         return Lab(self, f't{self.count}')
 
     def close(self):
-        guardian.sweep(self.name, self.folder)
+        guardian.sweep(self.name, self.folder, self.build)
 
 
 class Lab:
@@ -48,7 +49,7 @@ class Lab:
         self.made = []
         self.group = None
         self.count = 0
-        self._daemon = None
+        self._daemon = self._launcher = None
 
     def _next(self, what):
         self.count += 1
@@ -71,6 +72,13 @@ class Lab:
         for group in (self.run.top, self.group):
             group.set_shares(FIRST)
             self.later(group.set_shares, 1024)
+
+    @property
+    def launcher(self):
+        """The test's launcher."""
+        if self._launcher is None:
+            self._launcher = Launcher(self)
+        return self._launcher
 
     @property
     def daemon(self):

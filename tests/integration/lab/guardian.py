@@ -4,15 +4,17 @@
 import os
 import select
 import signal
+import subprocess
 import time
 import urllib.parse
 
 from lab import host
 
 RUN_FILES = '/run/lxcfs-clone'
+CONTAINERS = f'{RUN_FILES}/containers'
 
 
-def start(name, folder):
+def start(name, folder, build):
     """A process that outlives this one and tidies up after it."""
     runner = os.pidfd_open(os.getpid())
     pid = os.fork()
@@ -29,7 +31,7 @@ def start(name, folder):
     poll.register(runner, select.POLLIN)
     poll.poll()
     try:
-        sweep(name, folder)
+        sweep(name, folder, build)
     finally:
         os._exit(0)
 
@@ -118,7 +120,15 @@ def remove_run_files(folder):
             _quietly(os.unlink, f'{RUN_FILES}/{name}')
 
 
-def sweep(name, folder):
+def remove_containers(name, build):
+    """Those of the launcher; their names begin with the run's."""
+    names = [n for n in _quietly(os.listdir, CONTAINERS) or () if n.startswith(name + '.')]
+    if names:
+        subprocess.run([f'{build}/lxcfs-clone-run', 'rm', '-f', *names], check=False)
+
+
+def sweep(name, folder, build):
+    remove_containers(name, build)
     remove_cgroups(name)
     unmount_below(folder)
     remove_run_files(folder)
