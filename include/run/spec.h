@@ -14,7 +14,9 @@
 struct spec_device {
 	char *host;  /* where on the host */
 	char *path;  /* where in the container, "/dev/fuse" */
-	mode_t type; /* S_IFCHR or S_IFBLK */
+	mode_t mode; /* as the host's has it, with its type */
+	uid_t uid;
+	gid_t gid;
 	unsigned major, minor;
 	unsigned access;
 };

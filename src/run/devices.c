@@ -33,7 +33,7 @@ GArray *devices_rules(const GArray *devices)
 	for (guint i = 0; devices && i < devices->len; i++) {
 		const struct spec_device *d = &g_array_index(devices, struct spec_device, i);
 		struct device_rule rule = {
-			.type = d->type, .major = d->major, .minor = d->minor, .access = d->access
+			.type = d->mode & S_IFMT, .major = d->major, .minor = d->minor, .access = d->access
 		};
 
 		g_array_append_val(rules, rule);

@@ -273,8 +273,8 @@ static void finish(struct launch *l, int status)
 	if (l->spec->remove)
 		ok = teardown_all(l->host, &l->state, &error);
 	else
-		ok = teardown_resources(l->host, l->state.name, &error) &&
-		     state_save(&l->place, &l->state, &error);
+		ok = state_save(&l->place, &l->state, &error) &&
+		     teardown_resources(l->host, l->state.name, &error);
 	if (!ok)
 		run_say("%s", error->message);
 }

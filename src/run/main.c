@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "run/command.h"
@@ -125,6 +126,8 @@ static bool make_usual(void)
 	do
 		fd = open("/dev/null", O_RDWR);
 	while (fd >= 0 && fd <= STDERR_FILENO);
+	/* What we make is the container's to see, whatever our caller keeps to himself. */
+	umask(022);
 	/* A monitor would keep what our caller has left open, a container might get it. */
 	fd_close_others(none, G_N_ELEMENTS(none));
 	return fd >= 0 && signal(SIGCHLD, SIG_DFL) != SIG_ERR;

@@ -13,7 +13,8 @@
 
 #define NODE(name, max, min)                                                                       \
 	{                                                                                          \
-		.path = (char *)"/dev/" name, .type = S_IFCHR, .major = (max), .minor = (min)      \
+		.path = (char *)"/dev/" name, .mode = S_IFCHR | 0666, .major = (max),              \
+		.minor = (min)                                                                     \
 	}
 
 static const struct spec_device usual[] = {
@@ -38,8 +39,8 @@ const struct spec_device *nodes_usual(size_t *ret_n)
 bool nodes_make(bool bound, GError **error)
 {
 	for (size_t i = 0; !bound && i < G_N_ELEMENTS(usual); i++)
-		if (mknod(usual[i].path, usual[i].type | 0666,
-			  makedev(usual[i].major, usual[i].minor)) < 0 ||
+		if (mknod(usual[i].path, usual[i].mode, makedev(usual[i].major, usual[i].minor)) <
+			    0 ||
 		    chmod(usual[i].path, 0666) < 0)
 			return run_fail(error, errno, "cannot make %s", usual[i].path);
 	for (size_t i = 0; i < G_N_ELEMENTS(links); i++)
@@ -59,7 +60,8 @@ bool nodes_add(const struct spec_device *device, GError **error)
 	/* It may be one that every container has, or a file of the image's. */
 	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
 		return run_fail(error, errno, "cannot replace %s", device->path);
-	if (mknodat(dir, name, device->type | 0660, makedev(device->major, device->minor)) < 0)
+	if (mknodat(dir, name, device->mode, makedev(device->major, device->minor)) < 0 ||
+	    fchownat(dir, name, device->uid, device->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return run_fail(error, errno, "cannot make %s", device->path);
 	return true;
 }

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "run/account.h"
@@ -246,12 +248,21 @@ _Noreturn static void begin(const struct process *p, const struct ready *r, int 
 	_exit(error->code);
 }
 
+/* Our caller's session has keys of its own. */
+static bool leave_keys(GError **error)
+{
+	return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0 || errno == ENOSYS ||
+	       run_fail(error, errno, "cannot make a session keyring");
+}
+
 static bool start(const struct process *p, const struct ready *r, GError **error)
 {
 	int ready[2];
 	pid_t child;
 
 	reset_signals();
+	if (!leave_keys(error))
+		return false;
 	if (!confine(p, &r->account, error))
 		return false;
 	if (!p->init)

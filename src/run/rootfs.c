@@ -196,7 +196,8 @@ bool rootfs_make(const struct spec *spec, const char *data, const char *address,
 
 	if (g_mkdir_with_parents(above, 0711) < 0)
 		return run_fail(error, errno, "cannot make %s", above);
-	if (mkdir(data, 0711) < 0)
+	/* A setuid program that the container makes is nobody's on the host to run. */
+	if (mkdir(data, 0710) < 0 || chown(data, 0, users ? users->gid : 0) < 0)
 		return run_fail(error, errno, "cannot make %s", data);
 	for (size_t i = 0; i < G_N_ELEMENTS(folders); i++)
 		if (!make_folder(data, folders[i], error))

@@ -154,7 +154,9 @@ bool values_device(void *spec, const char *value, GError **error)
 	if (!d.path)
 		return false;
 	d.host = g_strdup(parts[0]);
-	d.type = st.st_mode & S_IFMT;
+	d.mode = st.st_mode & (S_IFMT | 0777);
+	d.uid = st.st_uid;
+	d.gid = st.st_gid;
 	d.major = major(st.st_rdev);
 	d.minor = minor(st.st_rdev);
 	g_array_append_val(((struct spec *)spec)->devices, d);

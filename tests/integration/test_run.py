@@ -184,6 +184,32 @@ def test_the_hosts_root(lab):
     ok(not os.path.exists(mark), 'the host has what was written')
 
 
+def test_what_others_on_the_host_see(lab):
+    """Nobody there runs what the container made setuid, whatever umask we were started with."""
+    box = lab.launcher
+    name = box.start('sh', '-c', 'mkdir /s; cp /bin/busybox /s; chmod 4755 /s/busybox; sleep 1000')
+    path = f'{box.inspect(name)["data"]}/upper/s/busybox'
+    eventually(lambda: os.path.exists(path) and os.stat(path).st_mode & 0o4000, 'it is there')
+    nobody = ('setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', 'sh', '-c')
+    status, _, err = lab.execute(*nobody, f'{path} true')  # not by setpriv, which still has its rights
+    equal((status, 'Permission denied' in err), (126, True), f'as nobody: {err}')
+    argv = [box.program, *box.argv('--rm', '-u', 'app'), 'sh', '-c', 'ls -ld / /etc /etc/hosts; umask']
+    status, out, err = lab.execute('sh', '-c', 'umask 077; exec "$@"', 'sh', *argv)
+    equal((status, [line.split()[0] for line in out.splitlines()]),
+          (0, ['drwxr-xr-x', 'drwxr-xr-x', '-rw-r--r--', '0022']), f'with umask 077: {err}')
+
+
+def test_keys(lab):
+    """Not our caller's session keyring."""
+    box = lab.launcher
+    number = {'x86_64': 250, 'aarch64': 219}[os.uname().machine]  # keyctl(GET_KEYRING_ID, SESSION, 0)
+    script = f'import ctypes; print(ctypes.CDLL(None).syscall({number}, 0, -3, 0))'
+    flags, rootfs = box.machine()
+    theirs = box.shell(f"python3 -c '{script}'", '--security-opt', 'seccomp=unconfined', *flags, rootfs=rootfs)
+    ours = lab.execute('python3', '-c', script)[1]
+    ok(int(theirs) > 0 and theirs != ours, f'{theirs} here and there')
+
+
 def test_limits_are_written_and_hold(lab):
     """Memory, CPU, processes: what the cgroup has, and what happens at the limit."""
     box = lab.launcher

@@ -127,7 +127,7 @@ static int open_node(void *arg)
 static void test_devices_that_are_not_listed_cannot_be_opened(void **state)
 {
 	struct spec_device asked = {
-		.type = S_IFCHR, .major = 10, .minor = 229, .access = SPEC_DEVICE_ALL
+		.mode = S_IFCHR, .major = 10, .minor = 229, .access = SPEC_DEVICE_ALL
 	};
 	struct cg_limits l = CG_LIMITS_INIT;
 	g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(struct spec_device));

@@ -102,9 +102,9 @@ static void test_program_allows_the_usual_devices_alone(void **state)
 
 static void test_program_allows_what_was_asked_for_and_no_more(void **state)
 {
-	struct spec_device fuse = { .type = S_IFCHR, .major = 10, .minor = 229, .access = 7 };
+	struct spec_device fuse = { .mode = S_IFCHR, .major = 10, .minor = 229, .access = 7 };
 	struct spec_device disk = {
-		.type = S_IFBLK, .major = 8, .minor = 0, .access = SPEC_DEVICE_READ
+		.mode = S_IFBLK, .major = 8, .minor = 0, .access = SPEC_DEVICE_READ
 	};
 	g_autoptr(GArray) devices = g_array_new(FALSE, FALSE, sizeof(struct spec_device));
 	g_autoptr(GArray) rules = NULL;

@@ -136,7 +136,7 @@ static void test_device_has_path_and_access(void **state)
 	assert_string_equal(d->host, "/dev/null");
 	assert_string_equal(d->path, "/dev/x");
 	assert_int_equal(d->access, SPEC_DEVICE_READ | SPEC_DEVICE_MKNOD);
-	assert_true(d->type == S_IFCHR && d->major == 1 && d->minor == 3);
+	assert_true((d->mode & S_IFMT) == S_IFCHR && d->major == 1 && d->minor == 3);
 }
 
 static void test_refused(void **state)

@@ -158,7 +158,8 @@ static void test_each_number_that_has_a_name(void **state)
 static void test_each_refused_call_fails_in_the_kernel(void **state)
 {
 	struct seccomp_filter f = filter(caps_default());
-	g_auto(GStrv) names = g_strsplit(g_strstrip(g_strdup(refused)), " ", -1);
+	g_autofree char *copy = g_strdup(refused);
+	g_auto(GStrv) names = g_strsplit(g_strstrip(copy), " ", -1);
 
 	(void)state;
 	for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
