@@ -2,13 +2,18 @@
 #pragma once
 /*
  * What launcher and container tell each other before the command runs, over a socket that closes
- * with exec: "G" (go: you are in your cgroups), "R" (ready, with the terminal if there is one), "S"
- * (start), and a sentence when something fails.
+ * with exec: "G" (go: you are in your cgroups), "C" (exec's child is there, with its pidfd), "R"
+ * (ready, with the terminal if there is one), "S" (start), and a sentence when something fails.
  */
 #include <glib.h>
 #include <stdbool.h>
 
-enum channel_word { CHANNEL_GO = 'G', CHANNEL_READY = 'R', CHANNEL_START = 'S' };
+enum channel_word {
+	CHANNEL_GO = 'G',
+	CHANNEL_CHILD = 'C',
+	CHANNEL_READY = 'R',
+	CHANNEL_START = 'S'
+};
 
 /* Two ends. */
 bool channel_make(int ret[2], GError **error);

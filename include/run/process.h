@@ -9,7 +9,6 @@
 struct process {
 	const GPtrArray *command; /* texts */
 	const GPtrArray *env;     /* "K=V", beside the usual ones */
-	const GPtrArray *ulimits; /* texts, as of --ulimit */
 	const char *workdir, *user, *hostname;
 	bool tty;
 	bool console; /* the terminal is /dev/console, too */
@@ -18,6 +17,9 @@ struct process {
 	int channel;  /* to the launcher */
 	int stdio[3]; /* without a terminal: what become its standard descriptors */
 };
+
+/* Sets our own limits; @ulimits are texts, as of --ulimit. */
+bool process_limit(const GPtrArray *ulimits, GError **error);
 
 /*
  * Says that we are ready and, told to start, runs the command. Every signal must be blocked. The

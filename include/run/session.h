@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "host/host.h"
 #include "run/log.h"
 
 struct session {
@@ -40,6 +41,18 @@ bool session_is_end(int number);
 
 /* In the launcher, once .pid and .pidfd are set: what is the child's own goes. */
 void session_parted(struct session *session);
+
+/*
+ * In a child that the launcher has made: nothing of the launcher's stays open but .theirs, @fd, and
+ * .stdio, which become the standard descriptors.
+ */
+bool session_part(struct session *session, int fd, GError **error);
+
+/*
+ * Waits until the child has left us another child in its stead (CHANNEL_CHILD), which .pid and
+ * .pidfd are from then on.
+ */
+bool session_expect_child(struct session *session, const struct host *host, GError **error);
 
 /*
  * Wait until the process is ready, which gives us its terminal; and for its exec. A signal that asks

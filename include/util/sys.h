@@ -67,8 +67,8 @@ int sys_pivot_root(const char *new_root, const char *put_old);
 int sys_pidfd_kill(int pidfd, int number);
 
 /*
- * clone3(2) with SIGCHLD and the CLONE_ @flags, into the cgroup at @cgroup unless that is -1; as
- * fork(2) returns, or -errno. *@ret_pidfd is close-on-exec.
+ * clone3(2) with SIGCHLD (CLONE_PARENT: what our own parent gets) and the CLONE_ @flags, into the
+ * cgroup at @cgroup unless that is -1; as fork(2) returns, or -errno. *@ret_pidfd is close-on-exec.
  */
 pid_t sys_clone(uint64_t flags, int cgroup, int *ret_pidfd);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "run/caps.h"
 #include "run/cgroups.h"
 #include "run/channel.h"
 #include "run/command.h"
@@ -94,21 +96,23 @@ static bool make_security(struct exec *e, GError **error)
 			     &e->security, error);
 }
 
-/* All but the pid namespace, which the launcher has joined for its children. */
+/* What the last steps before the command need, see process.h. */
+#define CAPS_NEEDED                                                                                \
+	(CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_DAC_OVERRIDE) | CAPS_BIT(CAP_SETUID) |                 \
+	 CAPS_BIT(CAP_SETGID) | CAPS_BIT(CAP_SETPCAP))
+
 static int namespaces_of(const struct state *s)
 {
-	return CLONE_NEWNS | (s->userns ? CLONE_NEWUSER : 0) | (s->host_uts ? 0 : CLONE_NEWUTS) |
-	       (s->host_ipc ? 0 : CLONE_NEWIPC) | (s->host_net ? 0 : CLONE_NEWNET) |
-	       (s->host_cgroup ? 0 : CLONE_NEWCGROUP) | (s->host_time ? 0 : CLONE_NEWTIME);
+	return CLONE_NEWNS | (s->userns ? CLONE_NEWUSER : 0) | (s->host_pid ? 0 : CLONE_NEWPID) |
+	       (s->host_uts ? 0 : CLONE_NEWUTS) | (s->host_ipc ? 0 : CLONE_NEWIPC) |
+	       (s->host_net ? 0 : CLONE_NEWNET) | (s->host_cgroup ? 0 : CLONE_NEWCGROUP) |
+	       (s->host_time ? 0 : CLONE_NEWTIME);
 }
 
-/* Nobody in there may look into us while we still are the host's. */
 static bool join(const struct exec *e, GError **error)
 {
 	const struct state *s = &e->known.state;
 
-	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		return run_fail(error, errno, "cannot hide from the container");
 	if (setns(e->known.pidfd, namespaces_of(s)) < 0)
 		return run_fail(error, errno, "cannot join the namespaces of '%s'", s->name);
 	if (s->userns &&
@@ -117,13 +121,30 @@ static bool join(const struct exec *e, GError **error)
 	return true;
 }
 
-_Noreturn static void run_inside(const struct exec *e)
+/* The bounding set, too: else an exec would give root back what is dropped here. */
+static bool drop_caps(const struct exec *e, GError **error)
+{
+	uint64_t caps = e->security.caps | (CAPS_NEEDED & caps_bounding());
+	int r = caps_bound(caps);
+
+	if (r == 0)
+		r = caps_set(caps);
+	return r == 0 || run_fail(error, -r, "cannot drop capabilities");
+}
+
+/* From who may not trace us. And whatever happens, we do not outlive the launcher. */
+static bool hide(GError **error)
+{
+	return (prctl(PR_SET_DUMPABLE, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) ||
+	       run_fail(error, errno, "cannot hide from the container");
+}
+
+static bool run_process(const struct exec *e, GError **error)
 {
 	const struct state *s = &e->known.state;
 	const struct process process = {
 		.command = e->command,
 		.env = e->env,
-		.ulimits = s->ulimits,
 		.workdir = e->workdir ? e->workdir : s->workdir,
 		.user = e->user ? e->user : s->user,
 		.hostname = s->hostname,
@@ -132,29 +153,56 @@ _Noreturn static void run_inside(const struct exec *e)
 		.channel = e->session.theirs,
 		.stdio = { e->session.stdio[0], e->session.stdio[1], e->session.stdio[2] },
 	};
+
+	return hide(error) && channel_expect(process.channel, CHANNEL_GO, NULL, error) &&
+	       process_run(&process, error);
+}
+
+/* Becomes a child of the launcher's, in the cgroups and the namespaces that we are in. */
+static bool leave_child(struct exec *e, GError **error)
+{
+	AUTO_FD int pidfd = -1;
+	pid_t pid = sys_clone(CLONE_PARENT, -1, &pidfd);
+
+	if (pid < 0)
+		return run_fail(error, -pid, "cannot start a process in '%s'", e->known.state.name);
+	if (pid == 0)
+		return run_process(e, error);
+	return channel_say(e->session.theirs, CHANNEL_CHILD, pidfd, error);
+}
+
+/*
+ * Who is in the container sees a process of its pid namespace, and with CAP_SYS_PTRACE has all that
+ * is its. So we, who are not in there and whom nobody sees, become one of the container's in all
+ * other ways before the process is made.
+ */
+_Noreturn static void go_between(struct exec *e)
+{
+	int channel = e->session.theirs;
 	GError *error = NULL;
+	bool ok;
 
 	init_hide();
 	umask(022);
-	if (!channel_expect(process.channel, CHANNEL_GO, NULL, &error) || !join(e, &error) ||
-	    !process_run(&process, &error))
-		channel_fail(process.channel, error);
+	ok = hide(&error) && channel_expect(channel, CHANNEL_GO, NULL, &error) &&
+	     session_part(&e->session, e->known.pidfd, &error) &&
+	     process_limit(e->known.state.ulimits, &error) && join(e, &error) &&
+	     drop_caps(e, &error);
+	fd_close(&e->known.pidfd);
+	if (!ok || !hide(&error) || !leave_child(e, &error))
+		channel_fail(channel, error);
 	_exit(RUN_FAILED);
 }
 
 static bool start_child(struct exec *e, GError **error)
 {
-	const struct state *s = &e->known.state;
-	pid_t pid;
+	pid_t pid = sys_clone(0, cgroups_clone_fd(e->cgroups), &e->session.pidfd);
 
-	if (!s->host_pid && setns(e->known.pidfd, CLONE_NEWPID) < 0)
-		return run_fail(error, errno, "cannot join the processes of '%s'", s->name);
-	pid = sys_clone(0, cgroups_clone_fd(e->cgroups), &e->session.pidfd);
 	if (pid < 0)
-		return run_fail(error, -pid, "cannot start a process in '%s'", s->name);
+		return run_fail(error, -pid, "cannot start a process in '%s'", e->known.state.name);
 	if (pid == 0) {
 		fd_close(&e->session.channel);
-		run_inside(e);
+		go_between(e);
 	}
 	e->session.pid = pid;
 	session_parted(&e->session);
@@ -170,6 +218,8 @@ static bool start(const struct host *host, char **words, struct exec *e, GError 
 	    !start_child(e, error))
 		return false;
 	return cgroups_enter(e->cgroups, session->pid, error) &&
+	       channel_say(session->channel, CHANNEL_GO, -1, error) &&
+	       session_expect_child(session, host, error) &&
 	       channel_say(session->channel, CHANNEL_GO, -1, error) &&
 	       session_expect_ready(session, error) &&
 	       channel_say(session->channel, CHANNEL_START, -1, error) &&

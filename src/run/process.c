@@ -59,7 +59,7 @@ static char **make_argv(const struct process *p)
 	return argv;
 }
 
-static bool set_ulimits(const GPtrArray *ulimits, GError **error)
+bool process_limit(const GPtrArray *ulimits, GError **error)
 {
 	for (guint i = 0; i < ulimits->len; i++) {
 		struct spec_rlimit r;
@@ -286,7 +286,7 @@ bool process_run(const struct process *p, GError **error)
 		return false;
 	r.argv = make_argv(p);
 	r.env = make_env(p, r.account.home);
-	ok = set_ulimits(p->ulimits, error) && go_to(p->workdir, error) &&
+	ok = go_to(p->workdir, error) &&
 	     (!p->tty || open_terminal(p, &r.account, &master, &r.slave, error));
 	if (ok && !p->tty)
 		give_stdio(p, &r.account);

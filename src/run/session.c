@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -102,6 +104,20 @@ void session_parted(struct session *s)
 		fd_close(&s->stdio[i]);
 }
 
+bool session_part(struct session *s, int fd, GError **error)
+{
+	int keep[] = { s->theirs, fd };
+
+	for (int i = 0; i <= STDERR_FILENO; i++) {
+		/* Until there is a terminal, it must be something that is not the host's. */
+		if (dup2(s->stdio[i] >= 0 ? s->stdio[i] : s->theirs, i) < 0)
+			return run_fail(error, errno, "cannot use the standard descriptors");
+		s->stdio[i] = i;
+	}
+	fd_close_others(keep, G_N_ELEMENTS(keep));
+	return true;
+}
+
 /* Until the channel has something to say. Other signals are for the process, once it runs. */
 static bool wait_for_channel(const struct session *s, GError **error)
 {
@@ -125,6 +141,45 @@ static bool wait_for_channel(const struct session *s, GError **error)
 			return run_fail_status(error, RUN_SIGNAL + (int)info.ssi_signo,
 					       "given up: %s", strsignal((int)info.ssi_signo));
 	}
+}
+
+/* 0: its pidfd does not tell. */
+static pid_t pid_of(const struct host *host, int pidfd)
+{
+	char path[32], text[1024];
+	const char *line;
+
+	(void)snprintf(path, sizeof(path), "fdinfo/%d", pidfd);
+	if (pidfd < 0 || host_read_self(host, path, text, sizeof(text)) < 0)
+		return 0;
+	line = strstr(text, "\nPid:\t");
+	return line ? (pid_t)strtol(line + strlen("\nPid:\t"), NULL, 10) : 0;
+}
+
+/* What comes over the channel may be the container's words already: it names no one else's child. */
+static bool is_child(pid_t pid)
+{
+	siginfo_t info;
+
+	return pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+bool session_expect_child(struct session *s, const struct host *host, GError **error)
+{
+	AUTO_FD int pidfd = -1;
+	pid_t pid;
+
+	if (!wait_for_channel(s, error) ||
+	    !channel_expect(s->channel, CHANNEL_CHILD, &pidfd, error))
+		return false;
+	session_kill(s);
+	pid = pid_of(host, pidfd);
+	if (!is_child(pid))
+		return run_fail(error, 0, "the process in the container cannot be found");
+	fd_close(&s->pidfd);
+	s->pidfd = fd_steal(&pidfd);
+	s->pid = pid;
+	return true;
 }
 
 bool session_expect_ready(struct session *s, GError **error)

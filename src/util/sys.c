@@ -155,7 +155,7 @@ pid_t sys_clone(uint64_t flags, int cgroup, int *ret_pidfd)
 	struct clone_args args = {
 		.flags = flags | CLONE_PIDFD | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
 		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
-		.exit_signal = SIGCHLD,
+		.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD,
 		.cgroup = cgroup >= 0 ? (uint64_t)(unsigned)cgroup : 0,
 	};
 

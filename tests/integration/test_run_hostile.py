@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import threading
 
 from lab import host, parse
@@ -232,6 +233,30 @@ def test_program_cannot_be_overwritten(lab):
     for _ in range(10):
         equal(box.call('exec', name, 'true')[0], 0, 'exec')
     equal((host.read(box.program)[:4096], os.stat(box.program).st_mtime_ns), before, 'our program')
+
+
+def test_exec_shows_nothing_of_the_host(lab):
+    """Who may trace all processes in a container finds none that still is the host's."""
+    box = lab.launcher
+    secret = f'{lab.folder}/secret'
+    host.write_new(secret, 'secret\n')
+    watch = f'''while read key own; do [ $key = CapPrm: ] && break; done </proc/self/status
+        while :; do for p in /proc/[0-9]*; do
+            for f in root{secret} fd/0 fd/1 fd/2; do
+                [ -f $p/$f ] && read x <$p/$f && [ "$x" = secret ] && echo "$f"
+            done
+            while read key value; do case $key in
+                CapPrm:|CapBnd:) [ $value = $own ] || echo "$key $value, not $own" ;;
+            esac; done <$p/status
+        done; done 2>/dev/null >>/seen'''
+    for flags, rootfs in ((), box.rootfs), (('--userns', 'auto'), box.mappable):
+        name = box.start('sh', '-c', watch, flags=('--cap-add', 'SYS_PTRACE', *flags), rootfs=rootfs)
+        eventually(lambda: box.call('exec', name, 'ls', '/seen')[0] == 0, 'it watches')
+        for _ in range(20 if not host.GUEST else 5):
+            with open(secret, encoding='ascii') as file:
+                argv = (box.program, 'exec', name, 'true')
+                equal(subprocess.run(argv, stdin=file, check=False).returncode, 0, f'exec {flags}')
+        equal(box.inside(name, 'sort /seen'), '', f'what it has seen {flags}')
 
 
 def test_filter_that_refuses_our_own_calls(lab):
