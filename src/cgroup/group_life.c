@@ -130,6 +130,26 @@ GArray *cg_group_pids(const struct cg_group *g)
 	return pids;
 }
 
+static void thaw(int dir, void *arg)
+{
+	const struct freezer *f = arg;
+
+	(void)fd_write_at(dir, f->file, f->thaw);
+}
+
+/* A cgroup below may be frozen by itself: it does not go on with the one above. */
+static void thaw_all(const struct cg_group *g)
+{
+	int dir = cg_group_dir(g, CG_FREEZER);
+	struct freezer f;
+	const struct cg_walk walk = { .enter = thaw, .arg = &f };
+
+	if (dir < 0)
+		return;
+	f = freezers[cg_group_version(g, CG_FREEZER)];
+	(void)cg_walk(dir, &walk);
+}
+
 /*
  * Frozen meanwhile, nobody forks away, nor ends and leaves its pid to a stranger. On v1 a frozen
  * process dies when it is thawed.
@@ -137,16 +157,16 @@ GArray *cg_group_pids(const struct cg_group *g)
 static void kill_once(const struct cg_group *g)
 {
 	int v2 = cg_group_v2_dir(g);
-	bool frozen = cg_group_freeze(g, true) == 0;
-	g_autoptr(GArray) pids = cg_group_pids(g);
+	g_autoptr(GArray) pids = NULL;
 
+	(void)cg_group_freeze(g, true);
+	pids = cg_group_pids(g);
 	/* Linux 5.14; all that is below, too. */
 	if (v2 >= 0)
 		(void)fd_write_at(v2, "cgroup.kill", "1");
 	for (guint i = 0; i < pids->len; i++)
 		(void)kill(g_array_index(pids, pid_t, i), SIGKILL);
-	if (frozen)
-		(void)cg_group_freeze(g, false);
+	thaw_all(g);
 }
 
 int cg_group_kill(const struct cg_group *g, unsigned timeout_ms)

@@ -103,6 +103,21 @@ def test_host_pids_end_together(lab):
     equal(box.traces(), {}, 'what is left')
 
 
+def test_frozen_below(lab):
+    """rm -f kills what a cgroup below the container's keeps frozen."""
+    box = lab.launcher
+    name = box.start('sleep', '1000')
+    groups = [f'{top}/lxcfs-clone-run/{name}' for top, _, fstype, _ in host.mounts() if fstype.startswith('cgroup')]
+    group, file, word = next((group, file, word)
+                             for file, word in (('freezer.state', 'FROZEN'), ('cgroup.freeze', '1'))
+                             for group in groups if os.path.exists(f'{group}/{file}'))
+    os.makedirs(f'{group}/a/b')
+    host.write(f'{group}/a/b/cgroup.procs', box.inspect(name)['pid'])
+    host.write(f'{group}/a/b/{file}', word)
+    equal(box.call('rm', '-f', name), (0, f'{name}\n', ''), 'rm -f')
+    equal(box.traces(), {}, 'what is left')
+
+
 def test_rm_touches_no_mount(lab):
     """What somebody has mounted in a container's folder is neither entered nor emptied."""
     box = lab.launcher
