@@ -28,7 +28,10 @@ enum link_kind link_kind_of(const char *name, uint8_t *ret_number);
 /* The first IPv4 address of interface @name. -NLE_OBJ_NOTFOUND: it has none. */
 int link_address_of(const char *name, struct link_address *ret);
 
-/* Some interface has an address in the subnet of @address, or one whose subnet it is in. */
+/*
+ * Some interface has an address in the subnet of @address, or one whose subnet it is in; or a route
+ * other than the default one leads to a part of it, or to all of it. True also when nobody can tell.
+ */
 bool link_overlaps(const struct link_address *address);
 
 /*

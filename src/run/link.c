@@ -113,23 +113,41 @@ static uint32_t mask(unsigned prefix)
 	return prefix == 0 ? 0 : htonl(UINT32_MAX << (32 - prefix));
 }
 
+static bool overlap(const struct link_address *a, const struct link_address *b)
+{
+	uint32_t wider = mask(a->prefix < b->prefix ? a->prefix : b->prefix);
+
+	return ((a->address.s_addr ^ b->address.s_addr) & wider) == 0;
+}
+
+/* What @r leads to, unless that is everything. */
+static bool take_destination(struct rtnl_route *r, struct link_address *ret)
+{
+	struct nl_addr *to = rtnl_route_get_dst(r);
+
+	if (!to || nl_addr_get_prefixlen(to) == 0 || nl_addr_get_len(to) != sizeof(ret->address))
+		return false;
+	memcpy(&ret->address, nl_addr_get_binary_addr(to), sizeof(ret->address));
+	ret->prefix = nl_addr_get_prefixlen(to);
+	return true;
+}
+
 bool link_overlaps(const struct link_address *address)
 {
 	AUTO(nl_socket_free) struct nl_sock *sock = NULL;
-	AUTO(nl_cache_free) struct nl_cache *all = NULL;
+	AUTO(nl_cache_free) struct nl_cache *addresses = NULL;
+	AUTO(nl_cache_free) struct nl_cache *routes = NULL;
+	struct link_address other;
 
-	if (connect_to(&sock) < 0 || rtnl_addr_alloc_cache(sock, &all) < 0)
+	if (connect_to(&sock) < 0 || rtnl_addr_alloc_cache(sock, &addresses) < 0 ||
+	    rtnl_route_alloc_cache(sock, AF_INET, 0, &routes) < 0)
 		return true;
-	for (struct nl_object *o = nl_cache_get_first(all); o; o = nl_cache_get_next(o)) {
-		struct link_address other;
-		uint32_t wider;
-
-		if (!take_address((struct rtnl_addr *)o, &other))
-			continue;
-		wider = mask(other.prefix < address->prefix ? other.prefix : address->prefix);
-		if (((other.address.s_addr ^ address->address.s_addr) & wider) == 0)
+	for (struct nl_object *o = nl_cache_get_first(addresses); o; o = nl_cache_get_next(o))
+		if (take_address((struct rtnl_addr *)o, &other) && overlap(address, &other))
 			return true;
-	}
+	for (struct nl_object *o = nl_cache_get_first(routes); o; o = nl_cache_get_next(o))
+		if (take_destination((struct rtnl_route *)o, &other) && overlap(address, &other))
+			return true;
 	return false;
 }
 

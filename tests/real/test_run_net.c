@@ -239,6 +239,25 @@ static void test_new_bridge_keeps_off_the_subnets_of_others(void **state)
 	assert_false(link_exists("br1") || link_exists("br2"));
 }
 
+static void test_new_bridge_keeps_off_what_the_host_routes_elsewhere(void **state)
+{
+	struct net net;
+
+	(void)state;
+	assert_int_equal(system("ip link add wire type veth peer name wire1 && "
+				"ip addr add 10.98.0.1/24 dev wire && ip link set wire up && "
+				"ip route add default via 10.98.0.2 && "
+				"ip route add 10.86.0.0/23 via 10.98.0.2 && "
+				"ip route add unreachable 10.86.2.8/29 && "
+				"ip route add 10.86.3.0/24 via 10.98.0.2 table 77"),
+			 0);
+	net = make("a", "bridge:br1", NULL);
+	assert_int_equal(ntohl(net.gateway.s_addr), 0x0a560401);
+	leave("a");
+	assert_int_equal(system("ip route del unreachable 10.86.2.8/29"), 0);
+	link_delete("wire");
+}
+
 static int set_up(void **state)
 {
 	if (real_need_root(state) < 0 || unshare(CLONE_NEWNET) < 0 || !mkdtemp(dir))
@@ -265,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_two_containers_reach_each_other_and_the_host),
 		cmocka_unit_test(test_address_that_was_asked_for),
 		cmocka_unit_test(test_new_bridge_keeps_off_the_subnets_of_others),
+		cmocka_unit_test(test_new_bridge_keeps_off_what_the_host_routes_elsewhere),
 		cmocka_unit_test(test_no_bridge_is_made_for_an_address_that_is_refused),
 		cmocka_unit_test(test_bridge_that_was_cut_short_is_finished),
 		cmocka_unit_test(test_bridge_of_a_killed_launcher_goes_with_its_container),
