@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "host/host.h"
+
 /* An address of a host and the bits of its subnet. */
 struct link_address {
 	struct in_addr address;
@@ -35,13 +37,14 @@ int link_address_of(const char *name, struct link_address *ret);
 bool link_overlaps(const struct link_address *address);
 
 /*
- * A bridge with that address, up, that is known as ours, with @number, from the moment on when it is
+ * A bridge with that address, up, without IPv6, that is known as ours, with @number, from the moment on when it is
  * there. What is there of it already stays: it may be called again after it was cut short.
  */
-int link_make_bridge(const char *name, uint8_t number, const struct link_address *address);
+int link_make_bridge(const struct host *host, const char *name, uint8_t number,
+		     const struct link_address *address);
 
-/* @host_end, up, in @bridge; its peer is @peer in the network namespace of @pid. */
-int link_make_veth(const char *host_end, const char *bridge, const char *peer, pid_t pid);
+/* @host_end, up, without IPv6 of the host's, in @bridge; its peer is @peer in the network namespace of @pid. */
+int link_make_veth(const struct host *host, const char *host_end, const char *bridge, const char *peer, pid_t pid);
 
 /* Gone with its peer; no such interface is fine. */
 void link_delete(const char *name);

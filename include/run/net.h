@@ -46,7 +46,7 @@ bool net_make(const struct host *host, const char *dir, const char *name,
 	      const struct spec_network *spec, struct net *ret, GError **error);
 
 /* A veth pair, one end in the bridge, the other in the network namespace of @pid. */
-bool net_attach(const struct net *net, pid_t pid, GError **error);
+bool net_attach(const struct host *host, const struct net *net, pid_t pid, GError **error);
 
 /* In the container's namespace: lo and eth0 up, with address and default route. "host": nothing. */
 bool net_up(const struct net *net, GError **error);

@@ -203,7 +203,7 @@ static bool place_child(struct launch *l, GError **error)
 
 	return cgroups_enter(l->cgroups, pid, error) &&
 	       (!l->spec->userns || users_map(l->host, pid, &l->users, error)) &&
-	       net_attach(&l->net, pid, error) &&
+	       net_attach(l->host, &l->net, pid, error) &&
 	       channel_say(l->session.channel, CHANNEL_GO, -1, error);
 }
 

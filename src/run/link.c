@@ -2,6 +2,8 @@
 #include "run/link.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <glib.h>
 #include <linux/if.h>
 #include <netlink/errno.h>
 #include <netlink/route/addr.h>
@@ -11,6 +13,8 @@
 #include <netlink/route/route.h>
 #include <netlink/socket.h>
 #include <string.h>
+
+#include "util/fd.h"
 
 /*
  * What tells a bridge that we made from others: its hardware address, which the kernel takes with the
@@ -217,7 +221,20 @@ int link_add_default_route(const char *name, struct in_addr gateway)
 	return rtnl_route_add(sock, route, NLM_F_CREATE);
 }
 
-int link_make_bridge(const char *name, uint8_t number, const struct link_address *address)
+/*
+ * Before @name is up. By IPv6, which nobody has asked for, a container could tell the host routes and
+ * addresses (router advertisements). A kernel without it has no such file.
+ */
+static int shut_ipv6(const struct host *host, const char *name)
+{
+	g_autofree char *path = g_strdup_printf("sys/net/ipv6/conf/%s/disable_ipv6", name);
+	int r = fd_write_at(host_proc_dir(host), path, "1");
+
+	return r == 0 || r == -ENOENT ? 0 : -nl_syserr2nlerr(-r);
+}
+
+int link_make_bridge(const struct host *host, const char *name, uint8_t number,
+		     const struct link_address *address)
 {
 	uint8_t bytes[sizeof(our_mark) + 1];
 	AUTO(nl_socket_free) struct nl_sock *sock = NULL;
@@ -236,11 +253,14 @@ int link_make_bridge(const char *name, uint8_t number, const struct link_address
 	rtnl_link_set_addr(bridge, hardware);
 	r = rtnl_link_add(sock, bridge, NLM_F_CREATE | NLM_F_EXCL);
 	if (r == 0 || r == -NLE_EXIST)
+		r = shut_ipv6(host, name);
+	if (r == 0)
 		r = link_add_address(name, address);
 	return r == 0 || r == -NLE_EXIST ? link_up(name) : r;
 }
 
-int link_make_veth(const char *host_end, const char *bridge, const char *peer_name, pid_t pid)
+int link_make_veth(const struct host *host, const char *host_end, const char *bridge,
+		   const char *peer_name, pid_t pid)
 {
 	AUTO(nl_socket_free) struct nl_sock *sock = NULL;
 	AUTO(rtnl_link_put) struct rtnl_link *master = NULL;
@@ -255,6 +275,8 @@ int link_make_veth(const char *host_end, const char *bridge, const char *peer_na
 	rtnl_link_set_name(peer, peer_name);
 	rtnl_link_set_ns_pid(peer, pid);
 	r = rtnl_link_add(sock, veth, NLM_F_CREATE | NLM_F_EXCL);
+	if (r == 0)
+		r = shut_ipv6(host, host_end);
 	if (r == 0)
 		r = rtnl_link_get_kernel(sock, 0, host_end, &made);
 	if (r == 0)

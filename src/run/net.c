@@ -145,9 +145,10 @@ static bool find_bridge(const struct spec_network *spec, struct bridge *b, GErro
 }
 
 /* After an address of it was taken: so it is found again whatever happens. */
-static bool make_bridge(const struct bridge *b, GError **error)
+static bool make_bridge(const struct host *host, const struct bridge *b, GError **error)
 {
-	int r = b->kind == LINK_BRIDGE ? 0 : link_make_bridge(b->name, b->number, &b->address);
+	int r = b->kind == LINK_BRIDGE ? 0
+				       : link_make_bridge(host, b->name, b->number, &b->address);
 
 	return r == 0 || run_fail(error, 0, "cannot make bridge %s: %s", b->name, nl_geterror(r));
 }
@@ -226,7 +227,7 @@ static bool make_on_bridge(const struct host *host, const char *dir, const char 
 
 	if (lock < 0 || !find_bridge(spec, &b, error) ||
 	    !take_ip(dir, name, spec, &b, &net->address, error) ||
-	    !check_ip(&b, net->address, error) || !make_bridge(&b, error) ||
+	    !check_ip(&b, net->address, error) || !make_bridge(host, &b, error) ||
 	    (spec->nat && !add_nat(host, dir, &b, &net->forwards, error)))
 		return false;
 	(void)g_strlcpy(net->bridge, b.name, sizeof(net->bridge));
@@ -243,7 +244,7 @@ bool net_make(const struct host *host, const char *dir, const char *name,
 	return spec->kind != SPEC_NET_BRIDGE || make_on_bridge(host, dir, name, spec, ret, error);
 }
 
-bool net_attach(const struct net *net, pid_t pid, GError **error)
+bool net_attach(const struct host *host, const struct net *net, pid_t pid, GError **error)
 {
 	int r;
 
@@ -251,7 +252,7 @@ bool net_attach(const struct net *net, pid_t pid, GError **error)
 		return true;
 	/* Left over from a container that was killed with its launcher. */
 	link_delete(net->host_end);
-	r = link_make_veth(net->host_end, net->bridge, NET_INTERFACE, pid);
+	r = link_make_veth(host, net->host_end, net->bridge, NET_INTERFACE, pid);
 	return r == 0 || run_fail(error, 0, "cannot connect the container to bridge %s: %s",
 				  net->bridge, nl_geterror(r));
 }

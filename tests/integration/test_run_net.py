@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from lab import host
-from lab.check import equal, eventually, holds, needs, ok
+from lab.check import Skip, equal, eventually, holds, needs, ok
 from lab.launcher import LEASES
 
 # What is out there has no route to a container: it answers to the host alone.
@@ -147,6 +147,21 @@ def test_nat_without_nft(lab):
     equal(status, 125, 'status')
     holds(err, 'NAT needs nft, which is not installed', 'the sentence')
     world.is_clean()
+
+
+@needs(tools='ip nft nsenter unshare')
+def test_host_takes_no_ipv6_from_containers(lab):
+    """It has none on the bridge and its end of the wire: no router advertisement is listened to."""
+    if not os.path.isdir('/proc/sys/net/ipv6'):
+        raise Skip('this kernel has no IPv6')
+    world = World(lab)
+    name = world.box.start('sleep', '100', flags=world.plain)
+    there = world.host.do('cd /proc/sys/net/ipv6/conf; grep . */disable_ipv6').split()
+    for link in (world.bridge, *(line.split('/')[0] for line in there if line.startswith('lcr'))):
+        holds(there, f'{link}/disable_ipv6:1', link)
+        equal(world.host.do(f'ip -6 -o addr show dev {link}'), '', f'addresses of {link}')
+    equal(sum(line.startswith('lcr') for line in there), 1, "the host's ends")
+    world.remove(name)
 
 
 @needs(tools='ip nft nsenter unshare')

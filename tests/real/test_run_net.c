@@ -76,7 +76,7 @@ static struct real_child start(struct way *w)
 	g_autoptr(GError) error = NULL;
 	struct real_child c = real_fork(CLONE_NEWNET, be_container, w);
 
-	assert_done(net_attach(&w->net, c.pid, &error), error);
+	assert_done(net_attach(host, &w->net, c.pid, &error), error);
 	real_go(&c);
 	return c;
 }
