@@ -34,7 +34,7 @@ bool leases_drop(const char *dir, const char *kind, const char *name, GError **e
 
 /*
  * The lock for @what, made with @dir when missing and never removed: an owned descriptor that holds
- * it, or -1 with @error set.
+ * it, or -1 with @error set. G_FILE_ERROR_AGAIN: somebody else has it for half a minute.
  */
 int leases_lock(const char *dir, const char *what, GError **error);
 

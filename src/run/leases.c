@@ -10,9 +10,13 @@
 #include "util/fail.h"
 #include "util/fd.h"
 #include "util/num.h"
+#include "util/sys.h"
 
 /* Before the name of a lock: no kind begins like it. */
 #define LOCK_PREFIX "lock,"
+
+/* For who has it: nft is slow where there are many rules, and may have to be waited for several times. */
+#define PATIENCE_MS 30000u
 
 struct lease {
 	uint32_t number;
@@ -108,11 +112,27 @@ static bool choose(const GArray *leases, const struct leases_wish *wish, uint32_
 	return false;
 }
 
+/* 0 or -errno; -EWOULDBLOCK: somebody else has it all the time. */
+static int lock_patiently(int fd)
+{
+	uint64_t start = sys_coarse_ms();
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EINTR && errno != EWOULDBLOCK)
+			return -errno;
+		if (sys_coarse_ms() - start >= PATIENCE_MS)
+			return -EWOULDBLOCK;
+		g_usleep(2000);
+	}
+	return 0;
+}
+
 int leases_lock(const char *dir, const char *what, GError **error)
 {
 	g_autofree char *name = g_strconcat(LOCK_PREFIX, what, NULL);
 	g_autofree char *path = g_build_filename(dir, name, NULL);
 	AUTO_FD int fd = -1;
+	int r;
 
 	/*
 	 * Not O_CLOEXEC: a program that was started under the lock, as nft, and that goes on when we
@@ -120,12 +140,16 @@ int leases_lock(const char *dir, const char *what, GError **error)
 	 */
 	if (g_mkdir_with_parents(dir, 0700) == 0)
 		fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-	while (fd >= 0 && flock(fd, LOCK_EX) < 0)
-		if (errno != EINTR)
-			fd_close(&fd);
-	if (fd < 0)
-		fail(error, errno, "cannot lock %s", path);
-	return fd_steal(&fd);
+	r = fd < 0 ? -errno : lock_patiently(fd);
+	if (r == 0)
+		return fd_steal(&fd);
+	if (r == -EWOULDBLOCK)
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_AGAIN,
+			    "%s is held by another lxcfs-clone-run (or its nft) for %u s", path,
+			    PATIENCE_MS / 1000);
+	else
+		fail(error, -r, "cannot lock %s", path);
+	return -1;
 }
 
 /* NULL: it cannot be read, which is not the same as that it is not there. */

@@ -2,6 +2,7 @@
 #include "run/net.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netlink/errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,10 +14,11 @@
 #include "run/nat.h"
 #include "util/fd.h"
 
-/* In the state directory: the lock, the addresses of a bridge, that it has NAT. */
+/* In the state directory: the lock, the addresses of a bridge, that it has NAT, who may have one. */
 #define LOCK       "net"
 #define KIND       "net-"
 #define NAT_MARK   "nat-"
+#define WIRED_MARK "wired,"
 #define HOST_END   "lcr"
 #define MIN_PREFIX 8
 #define MAX_PREFIX 30
@@ -202,30 +204,36 @@ static bool check_ip(const struct bridge *b, struct in_addr address, GError **er
 	       run_fail(error, 0, "--ip %s is taken: somebody in bridge %s has it", text, b->name);
 }
 
-static char *nat_mark(const char *dir, const char *bridge)
+/* A mark comes before and goes after what it tells of. */
+static char *mark_of(const char *dir, const char *kind, const char *whose)
 {
-	g_autofree char *name = g_strconcat(NAT_MARK, bridge, NULL);
+	g_autofree char *name = g_strconcat(kind, whose, NULL);
 
 	return g_build_filename(dir, name, NULL);
 }
 
-/* The mark comes first and goes last. */
+/* Empty: there is no half of it, nor a file that would become it. */
+static bool make_mark(const char *path, GError **error)
+{
+	return g_file_set_contents_full(path, "", 0, G_FILE_SET_CONTENTS_NONE, 0600, error);
+}
+
 static bool add_nat(const struct host *host, const char *dir, const struct bridge *b,
 		    bool *ret_forwards, GError **error)
 {
-	g_autofree char *mark = nat_mark(dir, b->name);
+	g_autofree char *mark = mark_of(dir, NAT_MARK, b->name);
 
-	return g_file_set_contents(mark, "", 0, error) &&
-	       nat_add(host, b->name, &b->address, ret_forwards, error);
+	return make_mark(mark, error) && nat_add(host, b->name, &b->address, ret_forwards, error);
 }
 
 static bool make_on_bridge(const struct host *host, const char *dir, const char *name,
 			   const struct spec_network *spec, struct net *net, GError **error)
 {
+	g_autofree char *mark = mark_of(dir, WIRED_MARK, name);
 	AUTO_FD int lock = leases_lock(dir, LOCK, error);
 	struct bridge b = { 0 };
 
-	if (lock < 0 || !find_bridge(spec, &b, error) ||
+	if (lock < 0 || !make_mark(mark, error) || !find_bridge(spec, &b, error) ||
 	    !take_ip(dir, name, spec, &b, &net->address, error) ||
 	    !check_ip(&b, net->address, error) || !make_bridge(host, &b, error) ||
 	    (spec->nat && !add_nat(host, dir, &b, &net->forwards, error)))
@@ -278,7 +286,7 @@ bool net_up(const struct net *net, GError **error)
 /* With its NAT, if we made it. */
 static bool remove_bridge(const char *dir, const char *bridge, GError **error)
 {
-	g_autofree char *mark = nat_mark(dir, bridge);
+	g_autofree char *mark = mark_of(dir, NAT_MARK, bridge);
 	uint8_t unused;
 
 	if (access(mark, F_OK) == 0 && !nat_remove(bridge, error))
@@ -300,10 +308,15 @@ static bool leave_bridge(const char *dir, const char *kind, const char *name, GE
 
 bool net_remove(const char *dir, const char *name, GError **error)
 {
-	AUTO_FD int lock = leases_lock(dir, LOCK, error);
+	g_autofree char *mark = mark_of(dir, WIRED_MARK, name);
 	g_auto(GStrv) kinds = NULL;
 	char host_end[IF_NAMESIZE];
+	AUTO_FD int lock = -1;
 
+	/* Most have none, and need not wait for those that have. */
+	if (access(mark, F_OK) < 0 && errno == ENOENT)
+		return true;
+	lock = leases_lock(dir, LOCK, error);
 	if (lock < 0)
 		return false;
 	name_host_end(name, host_end);
@@ -312,5 +325,6 @@ bool net_remove(const char *dir, const char *name, GError **error)
 	for (char **kind = kinds; *kind; kind++)
 		if (!leave_bridge(dir, *kind, name, error))
 			return false;
-	return true;
+	return unlink(mark) == 0 || errno == ENOENT ||
+	       run_fail(error, errno, "cannot remove %s", mark);
 }

@@ -258,6 +258,19 @@ static void test_new_bridge_keeps_off_what_the_host_routes_elsewhere(void **stat
 	link_delete("wire");
 }
 
+/* Should it wait, the alarm ends all. */
+static void test_who_was_on_no_bridge_waits_for_nobody(void **state)
+{
+	int lock = leases_lock(dir, "net", NULL);
+
+	(void)state;
+	assert_true(lock >= 0);
+	(void)alarm(5);
+	leave("nobody");
+	(void)alarm(0);
+	close(lock);
+}
+
 static int set_up(void **state)
 {
 	if (real_need_root(state) < 0 || unshare(CLONE_NEWNET) < 0 || !mkdtemp(dir))
@@ -290,6 +303,7 @@ int main(void)
 		cmocka_unit_test(test_bridge_of_a_killed_launcher_goes_with_its_container),
 		cmocka_unit_test(test_interface_that_is_no_bridge_is_refused),
 		cmocka_unit_test(test_bridge_of_others_wants_an_address_that_nobody_has),
+		cmocka_unit_test(test_who_was_on_no_bridge_waits_for_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
