@@ -39,6 +39,13 @@ int session_open_signals(void);
 /* One that asks whoever gets it to end: SIGINT, SIGTERM, SIGHUP, SIGQUIT. */
 bool session_is_end(int number);
 
+/*
+ * Such signals wait from here on, for what follows to take them: or, until the process is there, for
+ * the question whether there is none, which *@error says else.
+ */
+void session_hold_ends(void);
+bool session_goes_on(GError **error);
+
 /* In the launcher, once .pid and .pidfd are set: what is the child's own goes. */
 void session_parted(struct session *session);
 

@@ -106,9 +106,10 @@ static void describe(struct launch *l)
 	};
 }
 
-/* From here on there is something to be found. */
+/* From here on there is something to be found, and nobody ends us who leaves it there. */
 static bool make_state(struct launch *l, GError **error)
 {
+	session_hold_ends();
 	describe(l);
 	return state_create(&l->state, &l->place, error);
 }
@@ -138,6 +139,12 @@ static bool make_cgroups(struct launch *l, GError **error)
 			    error);
 }
 
+static bool part_mounts(struct launch *l, GError **error)
+{
+	(void)l;
+	return apart_mounts(error);
+}
+
 static bool make_rootfs(struct launch *l, GError **error)
 {
 	const struct users *users = l->spec->userns ? &l->users : NULL;
@@ -146,6 +153,11 @@ static bool make_rootfs(struct launch *l, GError **error)
 	if (users && !apart_open_userns(l->host, users, &userns, error))
 		return false;
 	return rootfs_make(l->spec, l->state.data, l->state.address, users, userns, error);
+}
+
+static bool part_time(struct launch *l, GError **error)
+{
+	return apart_time(l->host, !l->spec->shared.time, error);
 }
 
 static bool open_session(struct launch *l, GError **error)
@@ -239,14 +251,23 @@ static bool release_child(struct launch *l, GError **error)
 }
 
 /* The order matters: nothing is made before the record is there, nothing runs before its limits. */
+static bool (*const steps[])(struct launch *l, GError **error) = {
+	make_state, take_users,   make_network, make_cgroups, part_mounts,   make_rootfs,
+	part_time,  open_session, start_child,  place_child,  release_child,
+};
+
 static bool start(struct launch *l, GError **error)
 {
-	return make_security(l, error) && fetch_lxcfs(l) &&
-	       mounts_fetch(l->host, l->spec, &l->mounts, error) && make_state(l, error) &&
-	       take_users(l, error) && make_network(l, error) && make_cgroups(l, error) &&
-	       apart_mounts(error) && make_rootfs(l, error) &&
-	       apart_time(l->host, !l->spec->shared.time, error) && open_session(l, error) &&
-	       start_child(l, error) && place_child(l, error) && release_child(l, error);
+	g_autoptr(GError) failure = NULL;
+	bool ok = make_security(l, &failure) && fetch_lxcfs(l) &&
+		  mounts_fetch(l->host, l->spec, &l->mounts, &failure);
+
+	for (size_t i = 0; ok && i < G_N_ELEMENTS(steps); i++)
+		ok = session_goes_on(&failure) && steps[i](l, &failure);
+	/* ^C ends an nft of ours as well: that is no failure of its own. */
+	if (!ok && session_goes_on(error))
+		g_propagate_error(error, g_steal_pointer(&failure));
+	return ok;
 }
 
 static int follow(struct launch *l)

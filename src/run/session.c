@@ -48,19 +48,24 @@ static bool open_null(struct session *s, GError **error)
 	return s->stdio[STDIN_FILENO] >= 0 || run_fail(error, errno, "cannot open /dev/null");
 }
 
+/* nohup(1) and the like: blocked, it would not be ignored. */
+static void leave_out_ignored(sigset_t *set)
+{
+	for (int n = 1; n < NSIG; n++) {
+		struct sigaction action;
+
+		if (sigaction(n, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+			sigdelset(set, n);
+	}
+}
+
 static void block_signals(void)
 {
 	sigset_t most;
 
 	sigfillset(&most);
 	sigdelset(&most, SIGTSTP);
-	/* nohup(1) and the like. Blocked, it would not be ignored. */
-	for (int n = 1; n < NSIG; n++) {
-		struct sigaction action;
-
-		if (sigaction(n, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
-			sigdelset(&most, n);
-	}
+	leave_out_ignored(&most);
 	sigprocmask(SIG_SETMASK, &most, NULL);
 }
 
@@ -80,6 +85,40 @@ bool session_is_end(int number)
 		if (ends[i] == number)
 			return true;
 	return false;
+}
+
+static sigset_t set_of_ends(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < G_N_ELEMENTS(ends); i++)
+		sigaddset(&set, ends[i]);
+	return set;
+}
+
+static bool give_up(int number, GError **error)
+{
+	return run_fail_status(error, RUN_SIGNAL + number, "given up: %s", strsignal(number));
+}
+
+void session_hold_ends(void)
+{
+	sigset_t set = set_of_ends();
+
+	leave_out_ignored(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+bool session_goes_on(GError **error)
+{
+	sigset_t pending;
+
+	sigpending(&pending);
+	for (size_t i = 0; i < G_N_ELEMENTS(ends); i++)
+		if (sigismember(&pending, ends[i]))
+			return give_up(ends[i], error);
+	return true;
 }
 
 bool session_open(bool tty, bool interactive, struct session *ret, GError **error)
@@ -121,13 +160,9 @@ bool session_part(struct session *s, int fd, GError **error)
 /* Until the channel has something to say. Other signals are for the process, once it runs. */
 static bool wait_for_channel(const struct session *s, GError **error)
 {
-	AUTO_FD int signals = -1;
-	sigset_t mask;
+	const sigset_t mask = set_of_ends();
+	AUTO_FD int signals = signalfd(-1, &mask, SFD_CLOEXEC);
 
-	sigemptyset(&mask);
-	for (size_t i = 0; i < G_N_ELEMENTS(ends); i++)
-		sigaddset(&mask, ends[i]);
-	signals = signalfd(-1, &mask, SFD_CLOEXEC);
 	for (;;) {
 		struct pollfd fds[] = { { .fd = s->channel, .events = POLLIN },
 					{ .fd = signals, .events = POLLIN } };
@@ -138,8 +173,7 @@ static bool wait_for_channel(const struct session *s, GError **error)
 		if (fds[0].revents)
 			return true;
 		if (fds[1].revents && read(signals, &info, sizeof(info)) == sizeof(info))
-			return run_fail_status(error, RUN_SIGNAL + (int)info.ssi_signo,
-					       "given up: %s", strsignal((int)info.ssi_signo));
+			return give_up((int)info.ssi_signo, error);
 	}
 }
 

@@ -50,6 +50,27 @@ def test_launcher_killed_anywhere(lab):
     ok(all(seen[phase] for phase in ('nothing', 'creating', 'running')), f'not all phases: {seen}')
 
 
+@needs(timeout=120)
+def test_launcher_ended_anywhere(lab):
+    """After SIGTERM or SIGINT at 40 random moments of a launch with --rm nothing is left."""
+    box = lab.launcher
+    rest = random.Random(9)
+    bridge = f'lce{os.getpid() % 100000}'
+    flags = ('--rm', '-m', '64m', '--net', f'bridge:{bridge}')
+    start = time.monotonic()
+    box.run('true', flags=flags[1:])
+    whole = time.monotonic() - start
+    for i in range(40):
+        number = signal.SIGINT if i % 2 else signal.SIGTERM
+        with _popen(box, *flags, words=('sleep', '100')) as process:
+            time.sleep(rest.random() * whole)
+            process.send_signal(number)
+            err = process.stderr.read()
+        ok(process.returncode in (-number, 128 + number), f'round {i}: {process.returncode} {err}')
+        equal(box.traces(), {}, f'what is left in round {i}')
+        ok(bridge not in os.listdir('/sys/class/net'), f'no bridge is left in round {i}')
+
+
 def test_orphans(lab):
     """What lives on without its monitor is seen, is not removed by chance, and is removed by rm -f."""
     box = lab.launcher
