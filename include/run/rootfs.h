@@ -31,5 +31,5 @@ bool rootfs_enter(const char *data, int *ret_old, GError **error);
 /* And goes. */
 bool rootfs_leave_old(int old, GError **error);
 
-/* Removes @data, however deep; it may be missing. */
-bool rootfs_remove(const char *data, GError **error);
+/* Removes the own files of container @name, wherever they are and however deep; none is fine. */
+bool rootfs_remove(const char *name, GError **error);

@@ -14,4 +14,4 @@
 bool teardown_resources(const struct host *host, const char *name, GError **error);
 
 /* These, its files and its state, whose lock must be ours: the name is free again. */
-bool teardown_all(const struct host *host, const struct state *state, GError **error);
+bool teardown_all(const struct host *host, const char *name, GError **error);

@@ -292,7 +292,7 @@ static void finish(struct launch *l, int status)
 	g_free(l->state.phase);
 	l->state.phase = g_strdup(STATE_EXITED);
 	if (l->spec->remove)
-		ok = teardown_all(l->host, &l->state, &error);
+		ok = teardown_all(l->host, l->state.name, &error);
 	else
 		ok = state_save(&l->place, &l->state, &error) &&
 		     teardown_resources(l->host, l->state.name, &error);
@@ -305,7 +305,7 @@ static void give_up(struct launch *l)
 	g_autoptr(GError) error = NULL;
 
 	session_kill(&l->session);
-	if (l->place.dir >= 0 && !teardown_all(l->host, &l->state, &error))
+	if (l->place.dir >= 0 && !teardown_all(l->host, l->state.name, &error))
 		run_say("%s", error->message);
 }
 

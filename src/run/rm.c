@@ -73,13 +73,27 @@ static bool take_by_force(const struct host *host, struct known *k)
 /* With the lock ours nobody else changes it. */
 static bool clear(const struct host *host, const struct known *k, bool force, GError **error)
 {
-	AUTO_STATE struct state state = { 0 };
 	const char *name = k->state.name;
 
 	if (!force && strcmp(known_status(host, k), "orphaned") == 0)
 		return run_fail(error, 0, "'%s' has processes left (rm -f kills them)", name);
-	/* Read anew: its monitor may have gone on since. */
-	return state_load(&k->place, name, &state, error) && teardown_all(host, &state, error);
+	return teardown_all(host, name, error);
+}
+
+/* By force its name is enough: a record that cannot be read keeps nobody from removing it. */
+static bool open_known(const struct host *host, const char *name, bool force, struct known *ret,
+		       GError **error)
+{
+	g_autoptr(GError) failure = NULL;
+
+	if (known_open(host, name, ret, &failure))
+		return true;
+	if (force && state_open(name, &ret->place, NULL)) {
+		ret->state.name = g_strdup(name);
+		return true;
+	}
+	g_propagate_error(error, g_steal_pointer(&failure));
+	return false;
 }
 
 static bool rm(const struct host *host, const char *name, const void *arg, GError **error)
@@ -87,7 +101,7 @@ static bool rm(const struct host *host, const char *name, const void *arg, GErro
 	AUTO_KNOWN struct known k = KNOWN_INIT;
 	const struct how *how = arg;
 
-	if (!known_open(host, name, &k, error))
+	if (!open_known(host, name, how->force, &k, error))
 		return false;
 	if (how->force ? !take_by_force(host, &k) : !take(&k, MOMENT_MS))
 		return run_fail(error, 0, "'%s' runs (stop it, or rm -f)", name);

@@ -20,6 +20,8 @@
 
 #define DATA_DIR_IN_MEMORY "/run/lxcfs-clone-run"
 
+static const char *const places[] = { DATA_DIR, DATA_DIR_IN_MEMORY };
+
 /* mount(2) takes a page of options. */
 #define OPTIONS_MAX 4095
 
@@ -247,12 +249,14 @@ bool rootfs_leave_old(int old, GError **error)
 	return true;
 }
 
-bool rootfs_remove(const char *data, GError **error)
+bool rootfs_remove(const char *name, GError **error)
 {
-	g_autofree char *above = g_path_get_dirname(data);
-	g_autofree char *name = g_path_get_basename(data);
-	AUTO_FD int dir = open(above, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int r = dir < 0 ? (errno == ENOENT ? 0 : -errno) : remove_tree(dir, name);
+	for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+		AUTO_FD int dir = open(places[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+		int r = dir < 0 ? (errno == ENOENT ? 0 : -errno) : remove_tree(dir, name);
 
-	return r == 0 || run_fail(error, -r, "cannot remove %s", data);
+		if (r < 0)
+			return run_fail(error, -r, "cannot remove %s/%s", places[i], name);
+	}
+	return true;
 }

@@ -164,6 +164,10 @@ bool state_save(const struct state_place *place, const struct state *state, GErr
 	g_autofree char *text = state_to_json(state);
 	AUTO_FD int fd = -1;
 
+	/* What state_load() could not read would be a container that nobody can stop. */
+	if (strlen(text) >= RECORD_SIZE)
+		return run_fail(error, 0, "the command line is too long for the record of '%s'",
+				state->name);
 	fd = openat(place->dir, RECORD_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
 		    0600);
 	if (fd < 0 || !write_all(fd, text, strlen(text)) ||

@@ -27,10 +27,9 @@ bool teardown_resources(const struct host *host, const char *name, GError **erro
 	return users_drop(LEASES_DIR, name, ok ? error : NULL) && ok;
 }
 
-bool teardown_all(const struct host *host, const struct state *state, GError **error)
+bool teardown_all(const struct host *host, const char *name, GError **error)
 {
 	/* The record goes last: whatever fails, the next rm finds the rest. */
-	return teardown_resources(host, state->name, error) &&
-	       (!state->data || rootfs_remove(state->data, error)) &&
-	       state_remove(state->name, error);
+	return teardown_resources(host, name, error) && rootfs_remove(name, error) &&
+	       state_remove(name, error);
 }

@@ -11,6 +11,7 @@ import time
 
 from lab import MIB, host
 from lab.check import equal, eventually, holds, needs, ok
+from lab.launcher import CONTAINERS
 
 
 def _popen(box, *flags, words=('true',), rootfs=None, **options):
@@ -300,3 +301,24 @@ def test_signals_that_our_caller_ignores(lab):
         equal(process.stdout.readline(), 'up\n', 'its output')
         process.send_signal(signal.SIGHUP)
         equal(process.wait(timeout=20 * host.SCALE), 7, 'status')
+
+
+def test_record_that_would_be_too_long(lab):
+    """A command line whose record nobody could read starts nothing."""
+    box = lab.launcher
+    words = ['\1' * 100000] * 10
+    status, _, err = box.call(*box.argv('-d'), 'sleep', '1000', *words)
+    equal(status, 125, 'run')
+    holds(err, 'the command line is too long', 'the sentence')
+
+
+def test_record_that_is_broken(lab):
+    """rm -f needs no record to end a container and to remove it with its files."""
+    box = lab.launcher
+    for text in ('', '{"name":', '{"name":"other","phase":7}', ' ' * 5 * MIB):
+        name = box.start('sleep', '1000')
+        host.write_new(f'{CONTAINERS}/{name}/state.json', text)
+        holds(box.call('ps')[1], f'the record of \'{name}\'', 'ps')
+        equal(box.call('rm', name)[0], 125, 'rm')
+        equal(box.call('rm', '-f', name), (0, f'{name}\n', ''), 'rm -f')
+        equal(box.traces(), {}, 'what is left')
