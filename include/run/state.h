@@ -52,7 +52,7 @@ void state_place_close(struct state_place *place);
 
 /*
  * Makes the place of @state->name, locks it and writes the record. Of two at once one gets a
- * sentence.
+ * sentence. Nothing is left of a failure.
  */
 bool state_create(const struct state *state, struct state_place *ret, GError **error);
 

@@ -37,6 +37,15 @@ static char *command_text(const GPtrArray *command)
 	return g_string_free(text, FALSE);
 }
 
+/* "-": nobody has written it down. */
+static char *time_text(uint64_t seconds)
+{
+	g_autoptr(GDateTime) time =
+		seconds > 0 ? g_date_time_new_from_unix_local((gint64)seconds) : NULL;
+
+	return time ? g_date_time_format(time, "%Y-%m-%d %H:%M:%S") : g_strdup("-");
+}
+
 static void print(const struct host *host, const struct known *k)
 {
 	g_autofree char *command = command_text(k->state.command);
@@ -45,9 +54,7 @@ static void print(const struct host *host, const struct known *k)
 		strcmp(word, "exited") == 0
 			? g_strdup_printf("exited (%u)", (unsigned)k->state.exit_status)
 			: g_strdup(word);
-	g_autoptr(GDateTime) created = g_date_time_new_from_unix_local((gint64)k->state.created);
-	g_autofree char *time =
-		created ? g_date_time_format(created, "%Y-%m-%d %H:%M:%S") : g_strdup("-");
+	g_autofree char *time = time_text(k->state.created);
 
 	printf("%-20s %-13s %7u  %-19s  %-15s  %s\n", k->state.name, status,
 	       k->pidfd >= 0 ? (unsigned)k->state.pid : 0, time,

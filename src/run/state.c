@@ -118,12 +118,33 @@ bool state_take(struct state_place *place, unsigned wait_ms)
 	}
 }
 
+/* With everything locked. */
+static int remove_place(const char *name)
+{
+	AUTO_FD int dir = open(STATE_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return dir < 0 ? -errno : remove_tree(dir, name);
+}
+
+static bool fill_place(const struct state *state, struct state_place *ret, GError **error)
+{
+	AUTO_PLACE struct state_place p = STATE_PLACE_INIT;
+	int r = open_place(state->name, &p);
+
+	if (r == 0)
+		r = lock_place(&p);
+	if (r < 0)
+		return run_fail(error, -r, "cannot lock " STATE_DIR "/%s", state->name);
+	if (!state_save(&p, state, error))
+		return false;
+	*ret = steal(&p);
+	return true;
+}
+
 bool state_create(const struct state *state, struct state_place *ret, GError **error)
 {
 	g_autofree char *path = g_build_filename(STATE_DIR, state->name, NULL);
-	AUTO_PLACE struct state_place p = STATE_PLACE_INIT;
 	AUTO_FD int all = -1;
-	int r;
 
 	if (!lock_all(&all, error))
 		return false;
@@ -133,15 +154,10 @@ bool state_create(const struct state *state, struct state_place *ret, GError **e
 					  "there is a container '%s' already ('rm %s' removes it)",
 					  state->name, state->name)
 			       : run_fail(error, errno, "cannot make %s", path);
-	r = open_place(state->name, &p);
-	if (r == 0)
-		r = lock_place(&p);
-	if (r < 0)
-		return run_fail(error, -r, "cannot lock %s", path);
-	if (!state_save(&p, state, error))
-		return false;
-	*ret = steal(&p);
-	return true;
+	if (fill_place(state, ret, error))
+		return true;
+	(void)remove_place(state->name);
+	return false;
 }
 
 static bool write_all(int fd, const char *text, size_t len)
@@ -208,13 +224,11 @@ bool state_load(const struct state_place *place, const char *name, struct state 
 bool state_remove(const char *name, GError **error)
 {
 	AUTO_FD int all = -1;
-	AUTO_FD int dir = -1;
 	int r;
 
 	if (!lock_all(&all, error))
 		return false;
-	dir = open(STATE_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	r = dir < 0 ? -errno : remove_tree(dir, name);
+	r = remove_place(name);
 	return r == 0 || run_fail(error, -r, "cannot remove " STATE_DIR "/%s", name);
 }
 

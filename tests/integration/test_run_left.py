@@ -310,6 +310,19 @@ def test_record_that_would_be_too_long(lab):
     status, _, err = box.call(*box.argv('-d'), 'sleep', '1000', *words)
     equal(status, 125, 'run')
     holds(err, 'the command line is too long', 'the sentence')
+    equal(box.traces(), {}, 'what is left')
+
+
+def test_record_that_was_never_written(lab):
+    """A launcher that was killed at once leaves a place that ps shows and rm removes."""
+    box = lab.launcher
+    box.run('true')
+    name = box.name()
+    os.mkdir(f'{CONTAINERS}/{name}', 0o700)
+    line = next(line for line in box.call('ps')[1].splitlines() if line.startswith(name))
+    equal(line.split(), [name, 'dead', '0', '-', '-'], 'ps')
+    equal(box.call('rm', name), (0, f'{name}\n', ''), 'rm')
+    equal(box.traces(), {}, 'what is left')
 
 
 def test_record_that_is_broken(lab):
