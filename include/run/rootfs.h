@@ -31,5 +31,11 @@ bool rootfs_enter(const char *data, int *ret_old, GError **error);
 /* And goes. */
 bool rootfs_leave_old(int old, GError **error);
 
+/* The folders in which those of all containers lie: NULL-terminated, static. */
+const char *const *rootfs_places(void);
+
+/* Container @name has own files. */
+bool rootfs_is_there(const char *name);
+
 /* Removes the own files of container @name, wherever they are and however deep; none is fine. */
 bool rootfs_remove(const char *name, GError **error);

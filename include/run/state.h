@@ -52,13 +52,16 @@ void state_place_close(struct state_place *place);
 
 /*
  * Makes the place of @state->name, locks it and writes the record. Of two at once one gets a
- * sentence. Nothing is left of a failure.
+ * sentence, as who comes where own files of that name are left. Nothing is left of a failure.
  */
 bool state_create(const struct state *state, struct state_place *ret, GError **error);
 
 bool state_save(const struct state_place *place, const struct state *state, GError **error);
 
-/* The place without its lock taken; a sentence when there is no such container. */
+/*
+ * The place without its lock taken; a sentence when there is no such container. After a reboot only
+ * its own files may be left: that is one whose record was never written, and gets a place.
+ */
 bool state_open(const char *name, struct state_place *ret, GError **error);
 
 /*
@@ -83,7 +86,7 @@ bool state_remove(const char *name, GError **error);
 /* It was removed since it was opened, even if there is another one of its name by now. */
 bool state_is_gone(const struct state_place *place, const char *name);
 
-/* All names, sorted, NULL-terminated, owned. */
+/* All names, also those of which own files alone are left; sorted, NULL-terminated, owned. */
 char **state_names(void);
 
 /* A record as text, and back: 0 or false with @error. */

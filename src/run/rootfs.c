@@ -20,7 +20,24 @@
 
 #define DATA_DIR_IN_MEMORY "/run/lxcfs-clone-run"
 
-static const char *const places[] = { DATA_DIR, DATA_DIR_IN_MEMORY };
+static const char *const places[] = { DATA_DIR, DATA_DIR_IN_MEMORY, NULL };
+
+const char *const *rootfs_places(void)
+{
+	return places;
+}
+
+bool rootfs_is_there(const char *name)
+{
+	for (const char *const *place = places; *place; place++) {
+		g_autofree char *path = g_build_filename(*place, name, NULL);
+		struct stat st;
+
+		if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+			return true;
+	}
+	return false;
+}
 
 /* mount(2) takes a page of options. */
 #define OPTIONS_MAX 4095
@@ -251,12 +268,12 @@ bool rootfs_leave_old(int old, GError **error)
 
 bool rootfs_remove(const char *name, GError **error)
 {
-	for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
-		AUTO_FD int dir = open(places[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (const char *const *place = places; *place; place++) {
+		AUTO_FD int dir = open(*place, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		int r = dir < 0 ? (errno == ENOENT ? 0 : -errno) : remove_tree(dir, name);
 
 		if (r < 0)
-			return run_fail(error, -r, "cannot remove %s/%s", places[i], name);
+			return run_fail(error, -r, "cannot remove %s/%s", *place, name);
 	}
 	return true;
 }

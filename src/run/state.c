@@ -11,6 +11,7 @@
 
 #include "run/fail.h"
 #include "run/remove.h"
+#include "run/rootfs.h"
 #include "run/values.h"
 #include "util/fd.h"
 #include "util/sys.h"
@@ -148,12 +149,11 @@ bool state_create(const struct state *state, struct state_place *ret, GError **e
 
 	if (!lock_all(&all, error))
 		return false;
+	if (access(path, F_OK) == 0 || rootfs_is_there(state->name))
+		return run_fail(error, 0, "there is a container '%s' already ('rm %s' removes it)",
+				state->name, state->name);
 	if (mkdir(path, 0700) < 0)
-		return errno == EEXIST
-			       ? run_fail(error, 0,
-					  "there is a container '%s' already ('rm %s' removes it)",
-					  state->name, state->name)
-			       : run_fail(error, errno, "cannot make %s", path);
+		return run_fail(error, errno, "cannot make %s", path);
 	if (fill_place(state, ret, error))
 		return true;
 	(void)remove_place(state->name);
@@ -192,10 +192,30 @@ bool state_save(const struct state_place *place, const struct state *state, GErr
 	return true;
 }
 
+/*
+ * The records are in memory, own files may be on the disk. Whoever removes both takes the record
+ * last, so that files without one are those of an earlier boot.
+ */
+static bool make_place_of_left(const char *name, GError **error)
+{
+	g_autofree char *path = g_build_filename(STATE_DIR, name, NULL);
+	AUTO_FD int all = -1;
+
+	return lock_all(&all, error) &&
+	       (!rootfs_is_there(name) || mkdir(path, 0700) == 0 || errno == EEXIST ||
+		run_fail(error, errno, "cannot make %s", path));
+}
+
 bool state_open(const char *name, struct state_place *ret, GError **error)
 {
-	int r = values_is_name(name) ? open_place(name, ret) : -ENOENT;
+	bool valid = values_is_name(name);
+	int r = valid ? open_place(name, ret) : -ENOENT;
 
+	if (r == -ENOENT && valid && rootfs_is_there(name)) {
+		if (!make_place_of_left(name, error))
+			return false;
+		r = open_place(name, ret);
+	}
 	if (r == -ENOENT)
 		return run_fail(error, 0, "there is no container '%.64s'", name);
 	return r == 0 || run_fail(error, -r, "cannot open " STATE_DIR "/%s", name);
@@ -246,15 +266,24 @@ static int compare(gconstpointer a, gconstpointer b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-char **state_names(void)
+static void add_names(const char *folder, bool (*is_one)(const char *name), GPtrArray *names)
 {
-	g_autoptr(GDir) dir = g_dir_open(STATE_DIR, 0, NULL);
-	g_autoptr(GPtrArray) names = g_ptr_array_new();
+	g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
 	const char *name;
 
 	while (dir && (name = g_dir_read_name(dir)))
-		if (values_is_name(name))
+		if (values_is_name(name) && is_one(name) &&
+		    !g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
 			g_ptr_array_add(names, g_strdup(name));
+}
+
+char **state_names(void)
+{
+	g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+	add_names(STATE_DIR, values_is_name, names);
+	for (const char *const *place = rootfs_places(); *place; place++)
+		add_names(*place, rootfs_is_there, names);
 	g_ptr_array_sort(names, compare);
 	g_ptr_array_add(names, NULL);
 	return (char **)g_ptr_array_free(g_steal_pointer(&names), FALSE);

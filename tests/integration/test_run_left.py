@@ -4,6 +4,7 @@
 import collections
 import os
 import random
+import shutil
 import signal
 import subprocess
 import threading
@@ -11,7 +12,7 @@ import time
 
 from lab import MIB, host
 from lab.check import equal, eventually, holds, needs, ok
-from lab.launcher import CONTAINERS
+from lab.launcher import CONTAINERS, DATA
 
 
 def _popen(box, *flags, words=('true',), rootfs=None, **options):
@@ -335,3 +336,24 @@ def test_record_that_is_broken(lab):
         equal(box.call('rm', name)[0], 125, 'rm')
         equal(box.call('rm', '-f', name), (0, f'{name}\n', ''), 'rm -f')
         equal(box.traces(), {}, 'what is left')
+
+
+def test_files_of_an_earlier_boot(lab):
+    """Own files without a record are a dead container: nobody overwrites them, rm takes them away."""
+    box = lab.launcher
+    box.run('true')
+    for top in DATA:
+        name = box.name()
+        os.makedirs(f'{top}/{name}/upper')
+        lab.later(shutil.rmtree, f'{top}/{name}', True)
+        host.write_new(f'{top}/{name}/upper/file')
+        holds(box.call('ps', '-q')[1].split(), name, 'ps -q')
+        status, _, err = box.call(*box.argv(name=name), 'true')
+        equal(status, 125, 'run')
+        holds(err, f"('rm {name}' removes it)", 'the sentence')
+        ok(os.path.exists(f'{top}/{name}/upper/file'), 'the file is there')
+        line = next(line for line in box.call('ps')[1].splitlines() if line.startswith(name))
+        equal(line.split(), [name, 'dead', '0', '-', '-'], 'ps')
+        equal(box.call('rm', name), (0, f'{name}\n', ''), 'rm')
+        equal(box.traces(), {}, 'what is left')
+        equal(box.call(*box.argv('--rm', name=name), 'true')[0], 0, 'run')
