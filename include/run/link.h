@@ -44,7 +44,8 @@ int link_make_bridge(const struct host *host, const char *name, uint8_t number,
 		     const struct link_address *address);
 
 /* @host_end, up, without IPv6 of the host's, in @bridge; its peer is @peer in the network namespace of @pid. */
-int link_make_veth(const struct host *host, const char *host_end, const char *bridge, const char *peer, pid_t pid);
+int link_make_veth(const struct host *host, const char *host_end, const char *bridge,
+		   const char *peer, pid_t pid);
 
 /* Gone with its peer; no such interface is fine. */
 void link_delete(const char *name);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -169,12 +170,17 @@ static GArray *load(const char *path, GError **error)
 /* One without leases is none. */
 static bool store(const char *path, const GArray *leases, GError **error)
 {
-	g_autofree char *text = format(leases);
+	g_autofree char *text = format(leases), *dir = g_path_get_dirname(path);
+	g_autofree char *name = g_path_get_basename(path);
+	g_autofree char *new = g_strconcat(dir, "/.", name, NULL);
 
 	if (leases->len == 0)
-		return unlink(path) == 0 || errno == ENOENT ||
+		return ((unlink(new) == 0 || errno == ENOENT) &&
+			(unlink(path) == 0 || errno == ENOENT)) ||
 		       fail(error, errno, "cannot remove %s", path);
-	return g_file_set_contents(path, text, -1, error);
+	/* A name of its own, under the lock: what a killed launcher left is written over. */
+	return g_file_set_contents_full(new, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, error) &&
+	       (rename(new, path) == 0 || fail(error, errno, "cannot write %s", path));
 }
 
 bool leases_take(const char *dir, const char *kind, const char *name,

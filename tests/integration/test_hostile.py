@@ -3,6 +3,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import time
 
@@ -40,6 +41,7 @@ def true_values(box, what):
 
 def hold_half_read(count, ready):
     """Open files of which a part was read."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count + 100, count + 100))
     held = [os.open('/proc/meminfo', os.O_RDONLY) for _ in range(count)]
     for fd in held:
         os.read(fd, 100)

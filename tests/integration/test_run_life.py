@@ -53,7 +53,8 @@ def test_life(lab):
 def test_stop_kills_who_does_not_listen(lab):
     """After the time given; a paused one too."""
     box = lab.launcher
-    name = box.start('sh', '-c', 'trap "" TERM; while :; do sleep 0.05; done')
+    name = box.start('sh', '-c', 'trap "" TERM; echo up; while :; do sleep 0.05; done')
+    eventually(lambda: box.call('logs', name)[1] == 'up\n', 'it does not listen')
     start = time.monotonic()
     equal(box.call('stop', '-t', '1', name)[0], 0, 'stop')
     between(time.monotonic() - start, 0.9, 8 * host.SCALE, 'seconds')
