@@ -13,7 +13,7 @@ import sys
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-GUEST = [ROOT / "tests/vm/vm.sh", "-c", "8", "-m", "2048", "-d", "512", "-t", "1800"]
+GUEST = [ROOT / "tests/vm/vm.sh", "-c", "8", "-m", "2048", "-d", "512", "-t", "2700"]
 SYSTEMD = [ROOT / "tests/vm/vm.sh", "-s", "-m", "2048", "-t", "900"]
 NO_GUEST, GUEST_LOST = 77, 125
 CLOSING = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")

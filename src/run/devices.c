@@ -32,9 +32,10 @@ GArray *devices_rules(const GArray *devices)
 	g_array_append_vals(rules, usual, G_N_ELEMENTS(usual));
 	for (guint i = 0; devices && i < devices->len; i++) {
 		const struct spec_device *d = &g_array_index(devices, struct spec_device, i);
-		struct device_rule rule = {
-			.type = d->mode & S_IFMT, .major = d->major, .minor = d->minor, .access = d->access
-		};
+		struct device_rule rule = { .type = d->mode & S_IFMT,
+					    .major = d->major,
+					    .minor = d->minor,
+					    .access = d->access };
 
 		g_array_append_val(rules, rule);
 	}
