@@ -128,6 +128,23 @@ static int lock_patiently(int fd)
 	return 0;
 }
 
+/* What store() had not yet given its name when its launcher was killed. */
+static void clear_half_made(const char *dir, const char *what)
+{
+	g_autofree char *prefix = g_strconcat(".", what, NULL);
+	GDir *d = g_dir_open(dir, 0, NULL);
+	const char *name;
+
+	while (d && (name = g_dir_read_name(d))) {
+		g_autofree char *path = g_build_filename(dir, name, NULL);
+
+		if (g_str_has_prefix(name, prefix))
+			(void)unlink(path);
+	}
+	if (d)
+		g_dir_close(d);
+}
+
 int leases_lock(const char *dir, const char *what, GError **error)
 {
 	g_autofree char *name = g_strconcat(LOCK_PREFIX, what, NULL);
@@ -142,8 +159,10 @@ int leases_lock(const char *dir, const char *what, GError **error)
 	if (g_mkdir_with_parents(dir, 0700) == 0)
 		fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 	r = fd < 0 ? -errno : lock_patiently(fd);
-	if (r == 0)
+	if (r == 0) {
+		clear_half_made(dir, what);
 		return fd_steal(&fd);
+	}
 	if (r == -EWOULDBLOCK)
 		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_AGAIN,
 			    "%s is held by another lxcfs-clone-run (or its nft) for %u s", path,
@@ -178,7 +197,7 @@ static bool store(const char *path, const GArray *leases, GError **error)
 		return ((unlink(new) == 0 || errno == ENOENT) &&
 			(unlink(path) == 0 || errno == ENOENT)) ||
 		       fail(error, errno, "cannot remove %s", path);
-	/* A name of its own, under the lock: what a killed launcher left is written over. */
+	/* Whole under its name, or not there; see clear_half_made(). */
 	return g_file_set_contents_full(new, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, error) &&
 	       (rename(new, path) == 0 || fail(error, errno, "cannot write %s", path));
 }
