@@ -91,9 +91,13 @@ static bool make_security(struct exec *e, GError **error)
 
 	g_ptr_array_add(s->cap_add, NULL);
 	g_ptr_array_add(s->cap_drop, NULL);
-	return security_make((const char *const *)s->cap_add->pdata,
-			     (const char *const *)s->cap_drop->pdata, s->seccomp, s->userns,
-			     &e->security, error);
+	return security_make(
+		&(struct security_choice){ .cap_add = (const char *const *)s->cap_add->pdata,
+					   .cap_drop = (const char *const *)s->cap_drop->pdata,
+					   .seccomp = s->seccomp,
+					   .profile = s->seccomp_profile,
+					   .own_userns = s->userns },
+		&e->security, error);
 }
 
 /* What the last steps before the command need, see process.h. */

@@ -28,6 +28,7 @@ struct launch {
 	struct state state;
 	struct state_place place;
 	struct users users;
+	char *profile; /* the text of its filter; NULL: none */
 	struct security security;
 	struct mounts mounts;
 	GArray *lxcfs; /* NULL: none */
@@ -50,8 +51,13 @@ static bool make_security(struct launch *l, GError **error)
 	g_autofree char **add = list_of(l->spec->cap_add);
 	g_autofree char **drop = list_of(l->spec->cap_drop);
 
-	return security_make((const char *const *)add, (const char *const *)drop, l->spec->seccomp,
-			     l->spec->userns, &l->security, error);
+	return seccomp_profile_read(l->spec->seccomp, &l->profile, error) &&
+	       security_make(&(struct security_choice){ .cap_add = (const char *const *)add,
+							.cap_drop = (const char *const *)drop,
+							.seccomp = l->spec->seccomp,
+							.profile = l->profile,
+							.own_userns = l->spec->userns },
+			     &l->security, error);
 }
 
 /* A container without them is better than none: what is missing is said. */
@@ -93,6 +99,7 @@ static void describe(struct launch *l)
 		.workdir = g_strdup(s->workdir),
 		.hostname = g_strdup(s->hostname),
 		.seccomp = g_strdup(s->seccomp),
+		.seccomp_profile = g_strdup(l->profile),
 		.detached = s->detach,
 		.tty = s->tty,
 		.userns = s->userns,
@@ -315,6 +322,7 @@ static void clear(struct launch *l)
 	cgroups_free(l->cgroups);
 	mounts_clear(&l->mounts);
 	security_clear(&l->security);
+	g_free(l->profile);
 	if (l->lxcfs)
 		g_array_unref(l->lxcfs);
 	state_place_close(&l->place);

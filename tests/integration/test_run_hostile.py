@@ -62,6 +62,9 @@ BAD_FLAGS = (
     ('--cap-add', 'NOTHING'),
     ('--security-opt', 'seccomp='),
     ('--security-opt', 'seccomp=/nonexistent'),
+    ('--security-opt', 'seccomp=/dev/zero'),
+    ('--security-opt', 'seccomp=/tmp'),
+    ('--security-opt', 'seccomp=/bin/busybox'),
     ('--security-opt', 'apparmor=x'),
     ('--ulimit', 'nofile'),
     ('--ulimit', 'nofile=5:3'),
@@ -274,6 +277,25 @@ def test_filter_that_refuses_our_own_calls(lab):
     status, _, err = box.run('sh', '-c', 'ls & wait', flags=flags)
     holds(err, "can't fork", 'and it holds for the command')
     equal(fields_of(box, '1', *flags)['Seccomp'].strip(), '2', 'pid 1 has it, too')
+
+
+def test_exec_has_the_filter_that_the_container_has(lab):
+    """Whatever became of the profile's file, which may be a link to it."""
+    profile = f'{lab.folder}/profile.json'
+    box = lab.launcher
+
+    def write(*names):
+        rule = {'names': names, 'action': 'SCMP_ACT_ERRNO'}
+        host.write_new(profile, json.dumps({'defaultAction': 'SCMP_ACT_ALLOW', 'syscalls': [rule]}))
+
+    write('mkdir', 'mkdirat')
+    os.symlink(profile, f'{lab.folder}/link.json')
+    name = box.start('sleep', '100', flags=('--security-opt', f'seccomp={lab.folder}/link.json'))
+    for change in (lambda: write('getppid'), lambda: os.unlink(profile)):
+        change()
+        status, out, err = box.call('exec', name, 'sh', '-c', 'echo in; mkdir /tmp/new')
+        equal((status, out), (1, 'in\n'), f'exec: {err}')
+        holds(err, 'Operation not permitted', 'mkdir')
 
 
 def fields_of(box, pid, *flags):
