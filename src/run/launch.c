@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "host/pid.h"
@@ -15,6 +14,7 @@
 #include "run/fail.h"
 #include "run/inside.h"
 #include "run/lxcfs.h"
+#include "run/pid_file.h"
 #include "run/rootfs.h"
 #include "run/session.h"
 #include "run/state.h"
@@ -98,6 +98,7 @@ static void describe(struct launch *l)
 		.user = g_strdup(s->user),
 		.workdir = g_strdup(s->workdir),
 		.hostname = g_strdup(s->hostname),
+		.pid_file = g_strdup(s->pid_file),
 		.seccomp = g_strdup(s->seccomp),
 		.seccomp_profile = g_strdup(l->profile),
 		.detached = s->detach,
@@ -226,16 +227,6 @@ static bool place_child(struct launch *l, GError **error)
 	       channel_say(l->session.channel, CHANNEL_GO, -1, error);
 }
 
-static bool write_pid_file(const struct launch *l, GError **error)
-{
-	char text[16];
-
-	(void)snprintf(text, sizeof(text), "%d\n", l->session.pid);
-	return !l->spec->pid_file ||
-	       g_file_set_contents_full(l->spec->pid_file, text, -1, G_FILE_SET_CONTENTS_CONSISTENT,
-					0644, error);
-}
-
 static bool record_child(struct launch *l, GError **error)
 {
 	struct pidstat stat;
@@ -247,7 +238,8 @@ static bool record_child(struct launch *l, GError **error)
 	l->state.start_ticks = stat.start_ticks;
 	g_free(l->state.phase);
 	l->state.phase = g_strdup(STATE_RUNNING);
-	return state_save(&l->place, &l->state, error) && write_pid_file(l, error);
+	return state_save(&l->place, &l->state, error) &&
+	       (!l->state.pid_file || pid_file_write(l->state.pid_file, l->state.pid, error));
 }
 
 static bool release_child(struct launch *l, GError **error)
@@ -298,6 +290,7 @@ static void finish(struct launch *l, int status)
 	l->state.finished = (uint64_t)(g_get_real_time() / G_USEC_PER_SEC);
 	g_free(l->state.phase);
 	l->state.phase = g_strdup(STATE_EXITED);
+	pid_file_remove(l->state.pid_file, l->state.pid);
 	if (l->spec->remove)
 		ok = teardown_all(l->host, l->state.name, &error);
 	else
@@ -312,6 +305,7 @@ static void give_up(struct launch *l)
 	g_autoptr(GError) error = NULL;
 
 	session_kill(&l->session);
+	pid_file_remove(l->state.pid_file, l->state.pid);
 	if (l->place.dir >= 0 && !teardown_all(l->host, l->state.name, &error))
 		run_say("%s", error->message);
 }

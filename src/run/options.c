@@ -82,7 +82,7 @@ static bool check_limits(const struct cg_limits *l, GError **error)
 /* The record is JSON: exec has them from there. */
 static bool check_texts(const struct spec *s, GError **error)
 {
-	const char *const texts[] = { s->workdir, s->user, s->seccomp };
+	const char *const texts[] = { s->workdir, s->user, s->seccomp, s->pid_file };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
 		if (texts[i] && !g_utf8_validate(texts[i], -1, NULL))

@@ -32,7 +32,7 @@ static const struct row {
 	ROW(TRUTH, host_uts),     ROW(TRUTH, host_ipc),
 	ROW(TRUTH, host_pid),     ROW(TRUTH, host_cgroup),
 	ROW(TRUTH, host_net),     ROW(TRUTH, host_time),
-	ROW(LIST, ulimits),
+	ROW(LIST, ulimits),       ROW(TEXT, pid_file),
 };
 
 void state_clear(struct state *state)

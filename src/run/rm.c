@@ -6,6 +6,7 @@
 #include "run/cgroups.h"
 #include "run/command.h"
 #include "run/fail.h"
+#include "run/pid_file.h"
 #include "run/teardown.h"
 #include "util/fd.h"
 #include "util/sys.h"
@@ -77,6 +78,7 @@ static bool clear(const struct host *host, const struct known *k, bool force, GE
 
 	if (!force && strcmp(known_status(host, k), "orphaned") == 0)
 		return run_fail(error, 0, "'%s' has processes left (rm -f kills them)", name);
+	pid_file_remove(k->state.pid_file, k->state.pid);
 	return teardown_all(host, name, error);
 }
 

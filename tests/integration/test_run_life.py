@@ -50,6 +50,35 @@ def test_life(lab):
     equal(box.traces(), {}, 'what is left')
 
 
+def test_pid_file(lab):
+    """It goes with the process that it names, whoever clears up; what others put there stays."""
+    box = lab.launcher
+    path = f'{lab.folder}/pid'
+    name = box.start('sleep', '100', flags=('--pid-file', path))
+    equal(int(host.read(path)), box.inspect(name)['pid'], 'the pid')
+    box.call('kill', name)
+    ok(not os.path.exists(path), 'it is left after the end')
+    box.call('rm', name)
+    name = box.start('sleep', '100', flags=('--pid-file', path))
+    os.kill(box.inspect(name)['monitor'], signal.SIGKILL)
+    box.until(name, 'dead')
+    box.call('rm', name)
+    ok(not os.path.exists(path), 'it is left when the launcher was killed')
+    name = box.start('sleep', '100', flags=('--pid-file', path))
+    host.write_new(path, '1\n')
+    box.call('rm', '-f', name)
+    equal(host.read(path), '1\n', 'the file of somebody else')
+    for make in (lambda: os.mknod(path, 0o20600, os.makedev(1, 3)), lambda: os.mkfifo(path),
+                 lambda: os.symlink('/nonexistent', path)):
+        os.unlink(path)
+        make()
+        before = os.lstat(path)
+        status, _, err = box.run('true', flags=('--pid-file', path))
+        equal((status, os.lstat(path).st_mode), (125, before.st_mode), 'what is no file')
+        holds(err, 'is no regular file', 'the sentence')
+    equal(box.traces(), {}, 'what is left')
+
+
 def test_stop_kills_who_does_not_listen(lab):
     """After the time given; a paused one too."""
     box = lab.launcher
