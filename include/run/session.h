@@ -62,6 +62,12 @@ bool session_part(struct session *session, int fd, GError **error);
 bool session_expect_child(struct session *session, const struct host *host, GError **error);
 
 /*
+ * The same from a child of ours that stays, whose status is that of the process: it is what .pid is,
+ * and .pidfd is the process, to which signals go.
+ */
+bool session_expect_waiter(struct session *session, GError **error);
+
+/*
  * Wait until the process is ready, which gives us its terminal; and for its exec. A signal that asks
  * us to end is an error, too: whatever the process hangs in, it can be given up.
  */

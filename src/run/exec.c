@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "run/caps.h"
@@ -162,6 +163,12 @@ static bool run_process(const struct exec *e, GError **error)
 	       process_run(&process, error);
 }
 
+static bool fail_to_start(const struct exec *e, int err, GError **error)
+{
+	return run_fail(error, err, "cannot start a process in '%s'%s", e->known.state.name,
+			err == EAGAIN ? ", which may be at its --pids-limit (two are needed)" : "");
+}
+
 /* Becomes a child of the launcher's, in the cgroups and the namespaces that we are in. */
 static bool leave_child(struct exec *e, GError **error)
 {
@@ -169,7 +176,7 @@ static bool leave_child(struct exec *e, GError **error)
 	pid_t pid = sys_clone(CLONE_PARENT, -1, &pidfd);
 
 	if (pid < 0)
-		return run_fail(error, -pid, "cannot start a process in '%s'", e->known.state.name);
+		return fail_to_start(e, -pid, error);
 	if (pid == 0)
 		return run_process(e, error);
 	return channel_say(e->session.theirs, CHANNEL_CHILD, pidfd, error);
@@ -203,7 +210,7 @@ static bool start_child(struct exec *e, GError **error)
 	pid_t pid = sys_clone(0, cgroups_clone_fd(e->cgroups), &e->session.pidfd);
 
 	if (pid < 0)
-		return run_fail(error, -pid, "cannot start a process in '%s'", e->known.state.name);
+		return fail_to_start(e, -pid, error);
 	if (pid == 0) {
 		fd_close(&e->session.channel);
 		go_between(e);
@@ -213,21 +220,73 @@ static bool start_child(struct exec *e, GError **error)
 	return true;
 }
 
-static bool start(const struct host *host, char **words, struct exec *e, GError **error)
+static bool start_process(const struct host *host, struct exec *e, GError **error)
 {
 	struct session *session = &e->session;
 
-	if (!parse(host, words, e, error) || !open_cgroups(host, e, error) ||
-	    !make_security(e, error) || !session_open(e->tty, e->interactive, &e->session, error) ||
-	    !start_child(e, error))
-		return false;
-	return cgroups_enter(e->cgroups, session->pid, error) &&
+	return start_child(e, error) && cgroups_enter(e->cgroups, session->pid, error) &&
 	       channel_say(session->channel, CHANNEL_GO, -1, error) &&
 	       session_expect_child(session, host, error) &&
 	       channel_say(session->channel, CHANNEL_GO, -1, error) &&
 	       session_expect_ready(session, error) &&
 	       channel_say(session->channel, CHANNEL_START, -1, error) &&
 	       session_expect_end(session, error);
+}
+
+/*
+ * The process's parent, for it is not the launcher: that may be stopped (^Z), and a container ends
+ * only when all of its dead were waited for. Its status is the process's.
+ */
+_Noreturn static void wait_for_process(const struct host *host, struct exec *e, int report)
+{
+	GError *error = NULL;
+	int status = 0;
+	bool ok;
+
+	(void)setpgid(0, 0);
+	ok = (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ||
+	      run_fail(&error, errno, "cannot ask for a signal")) &&
+	     start_process(host, e, &error) &&
+	     channel_say(report, CHANNEL_READY, e->session.terminal, &error) &&
+	     channel_say(report, CHANNEL_CHILD, e->session.pidfd, &error);
+	if (!ok) {
+		session_kill(&e->session);
+		channel_fail(report, error);
+		_exit(RUN_FAILED);
+	}
+	close(report);
+	session_close(&e->session);
+	while (waitpid(e->session.pid, &status, 0) < 0 && errno == EINTR)
+		;
+	_exit(run_exit_status(status));
+}
+
+static bool start_waiter(const struct host *host, struct exec *e, GError **error)
+{
+	struct session *s = &e->session;
+	int report[2];
+
+	if (!channel_make(report, error))
+		return false;
+	s->pid = sys_clone(0, -1, &s->pidfd);
+	if (s->pid == 0) {
+		close(report[0]);
+		wait_for_process(host, e, report[1]);
+	}
+	close(report[1]);
+	fd_close(&s->channel);
+	s->channel = report[0];
+	session_parted(s);
+	return s->pid > 0 || run_fail(error, -s->pid, "cannot start a process");
+}
+
+static bool start(const struct host *host, char **words, struct exec *e, GError **error)
+{
+	return parse(host, words, e, error) && open_cgroups(host, e, error) &&
+	       make_security(e, error) &&
+	       session_open(e->tty, e->interactive, &e->session, error) &&
+	       start_waiter(host, e, error) && session_expect_ready(&e->session, error) &&
+	       session_expect_waiter(&e->session, error);
 }
 
 static void clear(struct exec *e)

@@ -216,6 +216,18 @@ bool session_expect_child(struct session *s, const struct host *host, GError **e
 	return true;
 }
 
+bool session_expect_waiter(struct session *s, GError **error)
+{
+	AUTO_FD int pidfd = -1;
+
+	if (!wait_for_channel(s, error) ||
+	    !channel_expect(s->channel, CHANNEL_CHILD, &pidfd, error))
+		return false;
+	fd_close(&s->pidfd);
+	s->pidfd = fd_steal(&pidfd);
+	return true;
+}
+
 bool session_expect_ready(struct session *s, GError **error)
 {
 	if (!wait_for_channel(s, error) ||

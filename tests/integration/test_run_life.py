@@ -253,6 +253,37 @@ def test_exec(lab):
         holds(err, part, f'{argv}')
 
 
+def test_exec_that_is_stopped(lab):
+    """^Z of an exec keeps no container from ending: neither by stop, nor by itself."""
+    box = lab.launcher
+    for number, end in ((signal.SIGSTOP, 'stop'), (signal.SIGTSTP, 'kill')):
+        name = box.start('sleep', '1000')
+        with subprocess.Popen([box.program, 'exec', name, 'sleep', '1000'], process_group=0) as process:
+            eventually(lambda: _sleepers(box, name) == 2, 'it runs')
+            os.killpg(process.pid, number)
+            eventually(lambda: host.read(f'/proc/{process.pid}/stat').split()[2] == 'T', 'it is stopped')
+            start = time.monotonic()
+            equal(box.call(end, name), (0, f'{name}\n', ''), end)
+            between(time.monotonic() - start, 0, 3 * host.SCALE, f'seconds of {end}')
+            equal(box.status(name), 'exited', 'status')
+            os.killpg(process.pid, signal.SIGCONT)
+            equal(process.wait(timeout=20 * host.SCALE), 137, 'status of exec')
+        equal(box.call('rm', name)[0], 0, 'rm')
+    equal(box.traces(), {}, 'what is left')
+
+
+def test_exec_at_the_limit(lab):
+    """As many processes as there may be: a sentence, at once."""
+    box = lab.launcher
+    for n in (6, 5):
+        name = box.start('sh', '-c', f'for i in $(seq {n}); do sleep 1000 & done; echo up; wait', flags=('--pids-limit', '8'))
+        eventually(lambda: box.call('logs', name)[1] == 'up\n', 'it is full')
+        status, _, err = box.call('exec', name, 'true')
+        equal(status, 125, f'status beside {n}')
+        holds(err, 'may be at its --pids-limit', 'the sentence')
+        equal(box.status(name), 'running', 'the container')
+
+
 def _reap():
     """The child of a launcher that was killed is ours now: its pid namespace waits for that."""
     try:
