@@ -41,7 +41,7 @@ def test_life(lab):
     equal(box.call('resume', name)[0], 0, 'resume')
     status, _, err = box.call('rm', name)
     equal(status, 125, 'rm of one that runs')
-    holds(err, 'runs', 'rm')
+    holds(err, 'is still running', 'rm')
     equal(box.call('stop', name)[0], 0, 'stop')
     equal((box.status(name), box.inspect(name)['exit_status']), ('exited', 5), 'after stop')
     equal(box.call('logs', name)[1], 'begun\nended\n', 'logs')
