@@ -337,6 +337,10 @@ def test_help_fits_a_screen(lab):
         lines = out.splitlines()
         ok(len(lines) <= 24 and max(map(len, lines)) <= 80 and '(null)' not in out, f'{argv}: {out}')
         ok(len(lines) > 1 or '[' not in lines[0], f'{argv} tells of its options: {out}')
+        columns = 2 if argv == ('run',) else 1
+        for line in lines[1:] if argv else ():
+            cells = (line[:38], line[40:])[:columns]
+            ok(all(cell.count('--') == 1 and cell.startswith('-') for cell in cells), f'a flag each: {line}')
 
 
 def _read_until(fd, part):
