@@ -149,8 +149,7 @@ static bool make_cgroups(struct launch *l, GError **error)
 
 static bool part_mounts(struct launch *l, GError **error)
 {
-	(void)l;
-	return apart_mounts(error);
+	return apart_mounts(l->host, error);
 }
 
 static bool make_rootfs(struct launch *l, GError **error)
@@ -193,6 +192,7 @@ static uint64_t namespaces_of(const struct spec *s)
 static bool start_child(struct launch *l, GError **error)
 {
 	const struct inside inside = {
+		.host = l->host,
 		.spec = l->spec,
 		.data = l->state.data,
 		.mounts = &l->mounts,
@@ -330,10 +330,11 @@ bool launch_run(const struct host *host, const struct spec *spec, int report, in
 		.host = host, .spec = spec, .place = STATE_PLACE_INIT, .session = SESSION_INIT
 	};
 	AUTO_FD int home = apart_open_mounts(host);
+	AUTO_FD int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	bool ok = start(&l, error);
 
 	/* The copy of the host's mounts goes, which would keep them busy. */
-	apart_leave_mounts(home);
+	apart_leave_mounts(home, root);
 	apart_leave_time(host);
 	if (ok) {
 		if (report >= 0) {
