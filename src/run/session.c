@@ -129,6 +129,7 @@ bool session_open(bool tty, bool interactive, struct session *ret, GError **erro
 		return false;
 	ret->channel = channel[0];
 	ret->theirs = channel[1];
+	ret->tty = tty;
 	block_signals();
 	if (tty)
 		return true;
@@ -233,6 +234,8 @@ bool session_expect_ready(struct session *s, GError **error)
 	if (!wait_for_channel(s, error) ||
 	    !channel_expect(s->channel, CHANNEL_READY, &s->terminal, error))
 		return false;
+	if (s->tty ? !terminal_is_master(s->terminal) : s->terminal >= 0)
+		return run_fail(error, 0, "the container has given something else than a terminal");
 	/* Before the command can ask for it. */
 	terminal_copy_size(STDIN_FILENO, s->terminal);
 	return true;
