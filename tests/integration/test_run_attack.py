@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""lxcfs-clone-run: images, neighbours and machines that are in the way."""
+
+import os
+import re
+
+from lab import host
+from lab.check import equal, holds, needs, ok
+
+
+def test_files_of_the_image_in_place_of_ours(lab):
+    """/etc/hosts and the like as a link, a fifo or a folder: the container has ours, the host its own."""
+    box = lab.launcher
+    victim = f'{lab.folder}/victim'
+    host.write_new(victim, 'theirs\n')
+    kinds = (lambda path: os.symlink(f'../../../../../..{victim}', path), os.mkfifo, os.makedirs,
+             lambda path: os.mknod(path, 0o20666, os.makedev(1, 8)))
+    for i, make in enumerate(kinds):
+        top = f'{lab.folder}/top{i}'
+        os.makedirs(f'{top}/etc')
+        for name in ('hosts', 'hostname', 'resolv.conf'):
+            make(f'{top}/etc/{name}')
+        out = box.shell('cat /etc/hosts /etc/hostname /etc/resolv.conf; cd /etc; test -f hosts -a ! -L hosts && '
+                        'echo more >>hosts && cat hosts', '--hostname', 'here', rootfs=f'{top},{box.rootfs}')
+        equal((out.count('localhost\n'), out.count('here\n'), out.endswith('more\n')), (4, 3, True), f'{i}: {out}')
+        equal(host.read(victim), 'theirs\n', "the host's file")
+    equal(box.traces(), {}, 'what is left')
+
+
+def test_neighbour_that_has_dev(lab):
+    """Of a /dev that others have, too, nothing is laid over what is hidden but the device itself."""
+    box = lab.launcher
+    shared = f'{lab.folder}/dev'
+    os.mkdir(shared)
+    attack = 'echo reached >/proc/keys; cat /proc/sys/kernel/domainname'
+    for make in (lambda path: os.symlink('/proc/sys/kernel/domainname', path), os.mkfifo, host.write_new):
+        make(f'{shared}/null')
+        status, out, err = box.run('sh', '-c', attack, flags=('-v', f'{shared}:/dev'))
+        equal((status, out), (125, ''), f'status: {err}')
+        holds(err, 'cannot hide /proc/', 'the sentence')
+        os.unlink(f'{shared}/null')
+    os.mknod(f'{shared}/null', 0o20666, os.makedev(1, 3))
+    equal(box.run('cat', '/proc/keys', flags=('-v', f'{shared}:/dev')), (0, '', ''), 'with the device')
+    equal(box.traces(), {}, 'what is left')
+
+
+def _full_run(options):
+    host.unshare(host.CLONE_NEWNS)
+    host.mount(None, '/', None, host.MS_REC | host.MS_PRIVATE)
+    host.mount('tmpfs', '/run', 'tmpfs', 0, f'mode=755,{options}')
+
+
+@needs(tools='ip')
+def test_no_room_in_run(lab):
+    """Whatever it is that cannot be written there: a sentence, and nothing of it is left."""
+    box = lab.launcher
+    bridge = f'lcf{os.getpid() % 100000}'
+    flags = ('--rm', '--net', f'bridge:{bridge}', '--userns', 'auto')
+    script = '"$@"; echo status $?; find /run -mindepth 1 ! -name ".lock" ! -name "lock*"'
+    own = {'', '/run/lxcfs-clone', '/run/lxcfs-clone/containers', '/run/lxcfs-clone/leases', '/run/lxcfs-clone-run'}
+    seen = set()
+    options = [f'nr_inodes={n}' for n in range(1, 16)] + [f'size={4 * n}k' for n in range(1, 6)]
+    for option in options if not host.GUEST else options[1::3]:
+        argv = [box.program, *box.argv(*flags, rootfs=box.mappable), 'true']
+        _, out, err = lab.execute('sh', '-c', script, 'sh', *argv, preexec_fn=lambda o=option: _full_run(o))
+        status, *left = out.split('\n')
+        seen.add(status)
+        equal((set(left) - own, box.traces()), (set(), {}), f'{option}: what is left')
+        ok(bridge not in os.listdir('/sys/class/net'), f'{option}: the bridge is left')
+        if status != 'status 0':
+            ok(status == 'status 125' and err.startswith('lxcfs-clone-run: ') and 'No space left' in err,
+               f'{option}: {status} {err}')
+    equal(seen, {'status 0', 'status 125'}, 'what has come of them')
+
+
+@needs(tools='strace')
+def test_no_window_outside_the_limits(lab):
+    """The child is told to go on when it is in all cgroups; on v2 it is born in its own."""
+    box = lab.launcher
+    trace = f'{lab.folder}/trace'
+    name = box.name()
+    argv = [box.program, *box.argv('--rm', '--cgroupns', 'host', '--no-init', '--no-time-ns', name=name)]
+    status, out, err = lab.execute('strace', '-f', '-qq', '-s', '64', '-o', trace, '-e', 'trace=clone3,write,sendmsg,execve',
+                                   *argv, 'cat', '/proc/self/cgroup')
+    equal(status, 0, f'run: {err}')
+    tops = {line.split(':', 2)[1]: line.split(':', 2)[2] for line in out.splitlines()}
+    with_limits = {c for c, path in tops.items() if path == f'/lxcfs-clone-run/{name}' or path.endswith(f'/{name}')}
+    lines = host.read(trace).splitlines()
+    clone = next(i for i, line in enumerate(lines) if 'CLONE_NEWNS' in line and 'clone3' in line)
+    child = re.search(r'= (\d+)$', '\n'.join(lines[clone:]), re.M).group(1)
+    go = next(i for i, line in enumerate(lines) if 'sendmsg' in line and '"G"' in line)
+    enters = [i for i, line in enumerate(lines) if re.search(rf'write\(\d+, "{child}', line)]
+    first = next(i for i, line in enumerate(lines) if line.startswith(f'{child} '))
+    ok(all(i < go for i in enters) and first > clone, 'it is in its cgroups before it may go on')
+    if host.KIND == 'v2':
+        holds(lines[clone], 'CLONE_INTO_CGROUP', 'how it is made')
+        equal(with_limits, {''}, 'where it is')
+    else:
+        ok(len(enters) >= len(with_limits - {''}) > 3, f'it is in {with_limits}, by {len(enters)} writes')
+        ok(all(c in with_limits for c in host.V1), f'{tops}')
+    done = [i for i, line in enumerate(lines) if line.startswith(f'{child} ') and 'sendmsg(' in line or 'execve("/bin/cat"' in line]
+    ok(done and done[0] > go, 'it says and does nothing before')
