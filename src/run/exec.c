@@ -36,11 +36,20 @@ struct exec {
 #define ROW(flag, sort, member)                                                                    \
 	.name = (flag), .kind = (sort), .offset = offsetof(struct exec, member)
 
+static bool add_env(void *exec, const char *value, GError **error)
+{
+	return values_add_env(((struct exec *)exec)->env, value, error);
+}
+
 static const struct flag flags[] = {
 	{ ROW("interactive", FLAG_TRUE, interactive), .letter = 'i',
 	  .does = "pass standard input on" },
 	{ ROW("tty", FLAG_TRUE, tty), .letter = 't', .does = "give it a terminal" },
-	{ ROW("env", FLAG_LIST, env), .letter = 'e', .value = "K=V",
+	{ .name = "env",
+	  .kind = FLAG_CALL,
+	  .set = add_env,
+	  .letter = 'e',
+	  .value = "K[=V]",
 	  .does = "beside the container's environment" },
 	{ ROW("user", FLAG_TEXT, user), .letter = 'u', .value = "UID[:GID]",
 	  .does = "else the container's" },
@@ -57,7 +66,7 @@ const struct flag *flags_of_exec(size_t *ret_n)
 /* Its name and the command. */
 static bool parse(const struct host *host, char **words, struct exec *e, GError **error)
 {
-	const GPtrArray *theirs;
+	GPtrArray *ours;
 	char **rest;
 
 	if (!flags_parse(flags, G_N_ELEMENTS(flags), words, e, &rest, error))
@@ -71,9 +80,9 @@ static bool parse(const struct host *host, char **words, struct exec *e, GError 
 	for (rest++; *rest; rest++)
 		g_ptr_array_add(e->command, g_strdup(*rest));
 	/* What was given here stands behind, and so counts. */
-	theirs = e->known.state.env;
-	for (guint i = theirs->len; i > 0; i--)
-		g_ptr_array_insert(e->env, 0, g_strdup(theirs->pdata[i - 1]));
+	ours = e->env;
+	e->env = g_steal_pointer(&e->known.state.env);
+	g_ptr_array_extend_and_steal(e->env, ours);
 	return true;
 }
 

@@ -32,22 +32,44 @@ struct ready {
 	int slave; /* -1: no terminal */
 };
 
+/* The last of a name counts, in the first one's place. There may be very many. */
+struct environment {
+	GPtrArray *pairs;
+	GHashTable *places; /* name: place in .pairs */
+};
+
+static void env_set(struct environment *e, char *pair)
+{
+	char *name = g_strndup(pair, strcspn(pair, "="));
+	void *place;
+
+	if (g_hash_table_lookup_extended(e->places, name, NULL, &place)) {
+		g_free(e->pairs->pdata[GPOINTER_TO_UINT(place)]);
+		e->pairs->pdata[GPOINTER_TO_UINT(place)] = pair;
+		g_free(name);
+		return;
+	}
+	g_hash_table_insert(e->places, name, GUINT_TO_POINTER(e->pairs->len));
+	g_ptr_array_add(e->pairs, pair);
+}
+
 static char **make_env(const struct process *p, const char *home)
 {
-	char **env = g_new0(char *, 1);
+	struct environment e = { .pairs = g_ptr_array_new(),
+				 .places = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+								 NULL) };
 
-	env = g_environ_setenv(env, "PATH", PATH_USUAL, TRUE);
-	env = g_environ_setenv(env, "HOSTNAME", p->hostname, TRUE);
-	env = g_environ_setenv(env, "HOME", home, TRUE);
+	env_set(&e, g_strdup("PATH=" PATH_USUAL));
+	env_set(&e, g_strconcat("HOSTNAME=", p->hostname, NULL));
+	env_set(&e, g_strconcat("HOME=", home, NULL));
 	if (p->tty)
-		env = g_environ_setenv(env, "TERM", "xterm", TRUE);
-	for (guint i = 0; i < p->env->len; i++) {
-		g_auto(GStrv) pair = g_strsplit(p->env->pdata[i], "=", 2);
-
-		if (pair[0] && pair[1])
-			env = g_environ_setenv(env, pair[0], pair[1], TRUE);
-	}
-	return env;
+		env_set(&e, g_strdup("TERM=xterm"));
+	for (guint i = 0; i < p->env->len; i++)
+		if (strchr(p->env->pdata[i], '='))
+			env_set(&e, g_strdup(p->env->pdata[i]));
+	g_ptr_array_add(e.pairs, NULL);
+	g_hash_table_unref(e.places);
+	return (char **)g_ptr_array_free(e.pairs, FALSE);
 }
 
 static char **make_argv(const struct process *p)

@@ -3,6 +3,7 @@
 
 import os
 import re
+import time
 
 from lab import host
 from lab.check import equal, holds, needs, ok
@@ -71,6 +72,25 @@ def test_no_room_in_run(lab):
             ok(status == 'status 125' and err.startswith('lxcfs-clone-run: ') and 'No space left' in err,
                f'{option}: {status} {err}')
     equal(seen, {'status 0', 'status 125'}, 'what has come of them')
+
+
+def test_very_many_variables(lab):
+    """As many as a command line holds: in a moment, the last of a name counts, exec has them, too."""
+    box = lab.launcher
+    flags = [f'-eA{i}={i}' for i in range(40000)]
+    start = time.monotonic()
+    name = box.start('sleep', '1000', flags=(*flags, '-eA7=seven', '-eHOME=/there'))
+    lines = box.call('exec', '-eA8=8=', '-eAB=', name, 'env')[1].splitlines()
+    ok(time.monotonic() - start < 4 * host.SCALE, f'{time.monotonic() - start} s')
+    equal(len([line for line in lines if line.startswith('A')]), 40001, 'variables')
+    equal({'A7=seven', 'A8=8=', 'AB=', 'A39999=39999', 'HOME=/there'} - set(lines), set(), 'what is missing')
+    name = box.start('sleep', '1000')
+    env = dict(os.environ, GIVEN='ours')
+    out = box.call('exec', '-e', 'GIVEN', '-e', 'NOTHING', name, 'sh', '-c', 'echo $GIVEN${NOTHING-none}', env=env)[1]
+    equal(out, 'oursnone\n', 'a name alone')
+    status, _, err = box.call('exec', '-e', '=x', name, 'true')
+    equal(status, 125, 'a value alone')
+    holds(err, 'has no name', 'the sentence')
 
 
 @needs(tools='strace')

@@ -81,6 +81,9 @@ BAD_FLAGS = (
     ('-w', b'/\xff'),
     ('-u', b'\xff'),
     ('-m',),
+    ('--ulimit', 'a\nb\x1b[31m\x9b=1'),
+    ('-u', 'a\nb\x1b[31m'),
+    ('--security-opt', b'seccomp=/\x1b\xff\n'),
 )
 
 
@@ -93,6 +96,7 @@ def test_bad_flags(lab):
         what = f'{[f[:20] for f in flags]}: {status} {out!r} {err!r}'
         ok(status == 125 and not out, what)
         ok(err.startswith('lxcfs-clone-run: ') and err.count('\n') == 1 and len(err) < 500, what)
+        ok(err[:-1].isprintable(), what)
         equal(box.traces(), {}, what)
     for argv in ((), ('nothing',), ('run',), ('run', '--rootfs', box.rootfs), ('exec', 'x'),
                  ('rm',), ('rm', '../x'), ('stop', 'nobody'), ('logs',), ('ps', 'x'),
