@@ -92,7 +92,9 @@ static bool open_cgroups(const struct host *host, struct exec *e, GError **error
 
 	if (!cgroups_open(host, name, &e->cgroups, error))
 		return false;
-	return !cgroups_is_frozen(e->cgroups) || run_fail(error, 0, "'%s' is paused", name);
+	if (cgroups_is_frozen(e->cgroups))
+		return run_fail(error, 0, "'%s' is paused", name);
+	return cgroups_descend(e->cgroups, host, (pid_t)e->known.state.pid, error);
 }
 
 static bool make_security(struct exec *e, GError **error)

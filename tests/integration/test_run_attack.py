@@ -6,7 +6,7 @@ import re
 import time
 
 from lab import host
-from lab.check import equal, holds, needs, ok
+from lab.check import equal, eventually, holds, needs, ok
 
 
 def test_files_of_the_image_in_place_of_ours(lab):
@@ -72,6 +72,20 @@ def test_no_room_in_run(lab):
             ok(status == 'status 125' and err.startswith('lxcfs-clone-run: ') and 'No space left' in err,
                f'{option}: {status} {err}')
     equal(seen, {'status 0', 'status 125'}, 'what has come of them')
+
+
+@needs('v2')
+def test_container_with_cgroups_of_its_own(lab):
+    """One that hands controllers down, as systemd does: exec goes where its pid 1 is, rm removes all."""
+    box = lab.launcher
+    script = '''mount -o remount,rw /sys/fs/cgroup && cd /sys/fs/cgroup && mkdir -p init/deep other && echo 0 >init/cgroup.procs
+        echo 1 >init/cgroup.procs; echo +pids >cgroup.subtree_control && echo up; sleep 1000'''
+    name = box.start('sh', '-c', script, flags=('--cap-add', 'SYS_ADMIN', '-m', '64m'))
+    eventually(lambda: 'up\n' in box.call('logs', name)[1], 'it has made them')
+    equal(box.inside(name, 'cat /proc/self/cgroup'), '0::/init\n', 'exec')
+    equal(box.call('stop', name)[0], 0, 'stop')
+    equal(box.call('rm', name)[0], 0, 'rm')
+    equal(box.traces(), {}, 'what is left')
 
 
 def test_very_many_variables(lab):
