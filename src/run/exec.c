@@ -161,6 +161,7 @@ static bool run_process(const struct exec *e, GError **error)
 	const struct process process = {
 		.command = e->command,
 		.env = e->env,
+		.ulimits = s->ulimits,
 		.workdir = e->workdir ? e->workdir : s->workdir,
 		.user = e->user ? e->user : s->user,
 		.hostname = s->hostname,
@@ -208,7 +209,7 @@ _Noreturn static void go_between(struct exec *e)
 	umask(022);
 	ok = hide(&error) && channel_expect(channel, CHANNEL_GO, NULL, &error) &&
 	     session_part(&e->session, e->known.pidfd, &error) &&
-	     process_limit(e->known.state.ulimits, &error) && join(e, &error) &&
+	     process_raise_limits(e->known.state.ulimits, &error) && join(e, &error) &&
 	     drop_caps(e, &error);
 	fd_close(&e->known.pidfd);
 	if (!ok || !hide(&error) || !leave_child(e, &error))

@@ -78,6 +78,7 @@ static bool run(const struct inside *in, GError **error)
 	const struct process process = {
 		.command = spec->command,
 		.env = spec->env,
+		.ulimits = spec->ulimits,
 		.workdir = spec->workdir,
 		.user = spec->user,
 		.hostname = spec->hostname,
@@ -92,7 +93,7 @@ static bool run(const struct inside *in, GError **error)
 	return die_with_parent(error) && channel_expect(in->channel, CHANNEL_GO, NULL, error) &&
 	       become_root(spec, error) && part_cgroups(spec, error) && set_hostname(spec, error) &&
 	       net_up(in->net, error) && enter_root(in, error) &&
-	       process_limit(spec->ulimits, error) && process_run(&process, error);
+	       process_raise_limits(spec->ulimits, error) && process_run(&process, error);
 }
 
 _Noreturn void inside_run(const struct inside *inside)
