@@ -3,6 +3,7 @@
 
 import os
 import re
+import subprocess
 import time
 
 from lab import host
@@ -99,6 +100,24 @@ def test_limits_that_hardly_anything_runs_with(lab):
         equal((err.count('\n'), 'GLib' in err), (int(status == 125), False), f'{limit}: {err}')
     name = box.start('sleep', '1000', flags=('--ulimit', 'nofile=6:7', '--ulimit', 'as=100000000'))
     equal(box.inside(name, 'ulimit -n; ulimit -Hn; ulimit -v').split(), ['6', '7', '97656'], 'exec')
+
+
+def test_limits_of_our_own(lab):
+    """Few descriptors, files of no size, nobody who hears us: a sentence, and nothing is left."""
+    box = lab.launcher
+    for limit, part in (('-n 16', 'Too many open files'), ('-n 28', 'Too many open files'), ('-f 0', 'seccomp filter')):
+        argv = [box.program, *box.argv('--rm'), 'sh', '-c', 'echo ran']
+        status, out, err = lab.execute('sh', '-c', f'ulimit {limit}; exec "$@"', 'sh', *argv)
+        equal((status, out, err.count('\n')), (125, '', 1), f'{limit}: {err}')
+        holds(err, part, limit)
+        equal(box.traces(), {}, f'{limit}: what is left')
+    reader, writer = os.pipe()
+    os.close(reader)
+    argv = [box.program, 'run', '--lxcfs', '/nonexistent', '--rm', '--name', box.name(), '--rootfs', box.rootfs]
+    with subprocess.Popen([*argv, 'sh', '-c', 'kill -PIPE $$'], stderr=writer, stdout=writer) as process:
+        equal(process.wait(timeout=20 * host.SCALE), 141, 'its own SIGPIPE')
+    os.close(writer)
+    equal(box.traces(), {}, 'what is left')
 
 
 def test_very_many_variables(lab):
