@@ -4,6 +4,7 @@
 import os
 import re
 import subprocess
+import threading
 import time
 
 from lab import host
@@ -26,6 +27,35 @@ def test_files_of_the_image_in_place_of_ours(lab):
                         'echo more >>hosts && cat hosts', '--hostname', 'here', rootfs=f'{top},{box.rootfs}')
         equal((out.count('localhost\n'), out.count('here\n'), out.endswith('more\n')), (4, 3, True), f'{i}: {out}')
         equal(host.read(victim), 'theirs\n', "the host's file")
+    equal(box.traces(), {}, 'what is left')
+
+
+def test_image_that_changes_while_it_is_started(lab):
+    """A folder that is a link to the host's by turns: what is mounted and made there stays in the container."""
+    box = lab.launcher
+    victim, place, source = (f'{lab.folder}/{name}' for name in ('victim', 'rootfs/data', 'source'))
+    for path in (victim, place, source):
+        os.mkdir(path)
+    over = threading.Event()
+
+    def swap():
+        while not over.is_set():
+            os.rmdir(place)
+            os.symlink(f'../../../../../..{victim}', place)
+            os.unlink(place)
+            os.mkdir(place)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        for i in range(20 if not host.GUEST else 4):
+            status, out, err = box.run('sh', '-c', 'grep -c victim /proc/mounts; ls /data/new', flags=(
+                '-v', f'{source}:/data/new', '--tmpfs', '/data/deep/t', '-w', '/data/here', '--device', '/dev/null:/data/n'))
+            ok(status in (0, 125) and (status or out == '0\n'), f'{i}: {status} {out} {err}')
+    finally:
+        over.set()
+        thread.join()
+    equal((os.listdir(victim), os.listdir(source)), ([], []), "the host's folders")
     equal(box.traces(), {}, 'what is left')
 
 
