@@ -60,6 +60,9 @@ const struct way *way_find(const char *name);
 /* The files of the whole tree, as lists of hooks have them: "proc/meminfo". Owned. */
 GPtrArray *way_files(void);
 
+/* Whether such a file can: JSON is UTF-8, and a newline would end a line of LXC's. */
+bool way_can_name(const char *mountpoint, GError **error);
+
 way_add hooks_add, cdi_add, lxc_add, docker_add, containerd_add;
 way_strip docker_strip, containerd_strip;
 bool docker_makes_default(const char *text);

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "bind/instance.h"
 #include "install/ways.h"
 
 #define MARK  "# lxcfs-clone: "
@@ -182,8 +183,10 @@ char *containerd_add(const char *base, const struct way_options *o, GError **err
 	g_autofree char *ours = NULL;
 	struct found f;
 
-	(void)o;
-	if (!is_plain(text, error))
+	if (strcmp(o->mountpoint, DEFAULT_MOUNTPOINT) != 0)
+		refuse(error, "containerd gives a runtime no arguments: it takes what is served "
+			      "at " DEFAULT_MOUNTPOINT);
+	if (strcmp(o->mountpoint, DEFAULT_MOUNTPOINT) != 0 || !is_plain(text, error))
 		return NULL;
 	look(text, &f);
 	g_free(f.disabled);

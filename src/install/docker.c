@@ -2,6 +2,7 @@
 /* dockerd's daemon.json, which is the operator's: two keys of it are ours. */
 #include <string.h>
 
+#include "bind/instance.h"
 #include "install/jsontext.h"
 #include "install/ways.h"
 
@@ -155,6 +156,16 @@ static bool set_default(char **text, const struct found *f, GError **error)
 	return true;
 }
 
+static bool insert_arguments(char **text, const char *const *runtime, const struct way_options *o,
+			     GError **error)
+{
+	g_autofree char *point = jsontext_quote(o->mountpoint);
+	g_autofree char *args = g_strdup_printf("[\"--mountpoint\", %s]", point);
+
+	return strcmp(o->mountpoint, DEFAULT_MOUNTPOINT) == 0 ||
+	       insert(text, runtime, "runtimeArgs", args, error);
+}
+
 char *docker_add(const char *base, const struct way_options *o, GError **error)
 {
 	static const char *const root[] = { NULL }, *const runtimes[] = { RUNTIMES, NULL },
@@ -162,14 +173,15 @@ char *docker_add(const char *base, const struct way_options *o, GError **error)
 	g_autofree char *text = g_strdup(base && !is_blank(base) ? base : "{}\n");
 	struct found f;
 
-	if (!look(text, &f, error))
+	if (!way_can_name(o->mountpoint, error) || !look(text, &f, error))
 		return NULL;
 	if (o->make_default && !set_default(&text, &f, error))
 		return NULL;
 	if (!f.has_runtimes && !insert(&text, root, RUNTIMES, "{}", error))
 		return NULL;
 	if (!insert(&text, runtimes, WAY_RUNTIME, "{}", error) ||
-	    !insert(&text, runtime, "path", "\"" RUNTIME_PROGRAM "\"", error))
+	    !insert(&text, runtime, "path", "\"" RUNTIME_PROGRAM "\"", error) ||
+	    !insert_arguments(&text, runtime, o, error))
 		return NULL;
 	return g_steal_pointer(&text);
 }

@@ -22,25 +22,12 @@ static char *arguments(const struct way_options *o, const char *files)
 	return g_string_free(out, FALSE);
 }
 
-/* JSON is UTF-8, and a newline would end a line of LXC's. */
-static bool can_be_named(const struct way_options *o, GError **error)
-{
-	bool ok = g_utf8_validate(o->mountpoint, -1, NULL);
-
-	for (const char *p = o->mountpoint; *p; p++)
-		ok = ok && !g_ascii_iscntrl(*p);
-	if (!ok)
-		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-			    "it cannot have the name of this mount point");
-	return ok;
-}
-
 char *hooks_add(const char *base, const struct way_options *o, GError **error)
 {
 	g_autofree char *args = arguments(o, NULL);
 
 	(void)base;
-	if (!can_be_named(o, error))
+	if (!way_can_name(o->mountpoint, error))
 		return NULL;
 	return g_strdup_printf("{\n"
 			       "  \"version\": \"1.0.0\",\n"
@@ -83,7 +70,7 @@ char *cdi_add(const char *base, const struct way_options *o, GError **error)
 	GString *out;
 
 	(void)base;
-	if (!can_be_named(o, error))
+	if (!way_can_name(o->mountpoint, error))
 		return NULL;
 	out = g_string_new("{\n"
 			   "  \"cdiVersion\": \"0.3.0\",\n"
@@ -93,8 +80,10 @@ char *cdi_add(const char *base, const struct way_options *o, GError **error)
 	for (guint i = 0; i < files->len; i++) {
 		const char *path = files->pdata[i];
 
+		const char *name = strrchr(path, '/') + 1;
+
 		g_string_append(out, ",\n");
-		add_device(out, o, strrchr(path, '/') + 1, path);
+		add_device(out, o, name, g_str_has_prefix(path, "proc/") ? name : path);
 	}
 	g_string_append(out, "\n  ]\n}\n");
 	return g_string_free(out, FALSE);
@@ -107,7 +96,7 @@ char *lxc_add(const char *base, const struct way_options *o, GError **error)
 	bool usual = strcmp(o->mountpoint, DEFAULT_MOUNTPOINT) == 0;
 
 	(void)base;
-	if (!can_be_named(o, error))
+	if (!way_can_name(o->mountpoint, error))
 		return NULL;
 	return g_strdup_printf("# Each container's own /proc and /sys/devices/system: see "
 			       "lxcfs-clonectl(8).\n"

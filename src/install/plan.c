@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "bind/instance.h"
 #include "install/place.h"
 
 void plan_free(struct plan *p)
@@ -120,7 +121,7 @@ struct plan *plan_install(int root, const struct way *way, const struct way_opti
 /* The whole file is ours, by its record or by what it says. */
 static bool plan_whole(struct plan *p, GError **error)
 {
-	const struct way_options usual = { .mountpoint = "/var/lib/lxcfs-clone" };
+	const struct way_options usual = { .mountpoint = DEFAULT_MOUNTPOINT };
 	g_autofree char *wanted = p->way->add(NULL, &usual, NULL);
 
 	if (!p->now) {
@@ -144,7 +145,7 @@ static bool plan_part(struct plan *p, GError **error)
 		return false;
 	/* There was no file, and nobody put anything into ours. */
 	if (p->then && p->record.known && !p->record.original) {
-		const struct way_options usual = { .mountpoint = "/var/lib/lxcfs-clone" };
+		const struct way_options usual = { .mountpoint = DEFAULT_MOUNTPOINT };
 		g_autofree char *alone = p->way->add(NULL, &usual, NULL);
 		g_autofree char *empty = p->way->strip(alone, NULL, NULL);
 

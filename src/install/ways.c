@@ -88,3 +88,15 @@ GPtrArray *way_files(void)
 			g_ptr_array_add(files, g_strdup(vfiles[i].path));
 	return files;
 }
+
+bool way_can_name(const char *mountpoint, GError **error)
+{
+	bool ok = g_utf8_validate(mountpoint, -1, NULL);
+
+	for (const char *p = mountpoint; *p; p++)
+		ok = ok && !g_ascii_iscntrl(*p);
+	if (!ok)
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+			    "it cannot have the name of this mount point");
+	return ok;
+}

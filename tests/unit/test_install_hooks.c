@@ -23,6 +23,7 @@ static void test_another_mount_point(void **state)
 	g_autofree char *hooks = hooks_add(NULL, &other, NULL);
 	g_autofree char *cdi = cdi_add(NULL, &other, NULL);
 	g_autofree char *lxc = lxc_add(NULL, &other, NULL);
+	g_autofree char *docker = docker_add("{\"a\": 1}", &other, NULL);
 	struct json_span root;
 
 	(void)state;
@@ -30,6 +31,8 @@ static void test_another_mount_point(void **state)
 				      "\"/mnt/a \\\"b'\"]"));
 	assert_true(jsontext_check(hooks, strlen(hooks), &root, NULL));
 	assert_true(jsontext_check(cdi, strlen(cdi), &root, NULL));
+	assert_non_null(strstr(docker, "\"runtimeArgs\": [\"--mountpoint\", \"/mnt/a \\\"b'\"]"));
+	assert_null(containerd_add(NULL, &other, NULL));
 	assert_non_null(strstr(lxc, "LXCFS_CLONE='/mnt/a \"b'\\''' /usr/share"));
 }
 
@@ -44,6 +47,7 @@ static void test_a_mount_point_that_no_file_can_name(void **state)
 		assert_null(hooks_add(NULL, &other, NULL));
 		assert_null(cdi_add(NULL, &other, NULL));
 		assert_null(lxc_add(NULL, &other, NULL));
+		assert_null(docker_add(NULL, &other, NULL));
 	}
 }
 
