@@ -16,8 +16,8 @@ SEES = {
     "fs": {"util", "host", "cgroup", "container", "sample", "view"},
     "daemon": {"util", "host", "cgroup", "container", "sample", "view", "fs", "bind"},
     "ctl": {"util", "host", "bind"},
-    "run": {"util", "host", "cgroup"},
-    "hooks": {"util"},
+    "run": {"util", "host", "cgroup", "bind"},
+    "hooks": {"util", "host", "bind"},
 }
 
 # What one layer alone may spell, and how it is called in the complaint.
