@@ -58,8 +58,23 @@ static bool open_user(int proc, int dir, struct place *ret, GError **error)
 	return ret->user >= 0 || fail(error, errno, "its user namespace cannot be opened");
 }
 
+/* Not ours, and yet no container's, where an engine has a mount namespace of its own. */
+static bool is_with_init(int proc, int dir)
+{
+	AUTO_FD int init = open_process(proc, 1);
+	struct stat hosts, its;
+
+	return init >= 0 && fstatat(init, "ns/mnt", &hosts, 0) == 0 &&
+	       fstatat(dir, "ns/mnt", &its, 0) == 0 && same(&hosts, &its);
+}
+
 static bool open_namespaces(int proc, int dir, struct place *ret, GError **error)
 {
+	if (is_with_init(proc, dir)) {
+		g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+				    "its mount namespace is that of the host");
+		return false;
+	}
 	ret->ns = openat(dir, "ns/mnt", O_RDONLY | O_CLOEXEC);
 	if (ret->ns >= 0)
 		ret->top = openat(dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
