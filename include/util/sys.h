@@ -11,6 +11,9 @@ int sys_open_beneath(int dirfd, const char *path, int flags);
 /* The same, and into no other mount. */
 int sys_open_child(int dirfd, const char *path, int flags);
 
+/* The id, in the tables of mounts, of the mount that @fd is open in: its file system is not asked. Linux 5.8. */
+int sys_mount_id(int fd, uint64_t *ret);
+
 /* pidfd_open(2), close-on-exec. */
 int sys_pidfd_open(pid_t pid);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "run/options.h"
 
+#include "bind/instance.h"
 #include "run/fail.h"
 #include "run/flags.h"
-#include "run/lxcfs.h"
 #include "run/net.h"
 #include "run/values.h"
 
@@ -62,7 +62,7 @@ static const struct flag flags[] = {
 	{ CALL("cgroupns", values_cgroupns), .value = "host" },
 	{ ROW("no-time-ns", FLAG_TRUE, shared.time), .does = "the host's" },
 	{ ROW("lxcfs", FLAG_PATH, lxcfs), .value = "DIR" },
-	{ ROW("no-lxcfs", FLAG_FALSE, bind_lxcfs), .does = LXCFS_DEFAULT "; the kernel's" },
+	{ ROW("no-lxcfs", FLAG_FALSE, bind_lxcfs), .does = DEFAULT_MOUNTPOINT "; the kernel's" },
 	{ ROW("pid-file", FLAG_TEXT, pid_file), .value = "FILE" },
 	{ CALL("ulimit", values_ulimit), .value = "NAME=SOFT[:HARD]",
 	  .does = "gets its pid; as nofile=1024:4096" },
@@ -119,7 +119,7 @@ static void fill_defaults(struct spec *s)
 	if (!s->hostname)
 		s->hostname = g_strdup(s->name);
 	if (!s->lxcfs)
-		s->lxcfs = g_strdup(LXCFS_DEFAULT);
+		s->lxcfs = g_strdup(DEFAULT_MOUNTPOINT);
 	if (!s->workdir)
 		s->workdir = g_strdup("/");
 	if (s->pid_file) {

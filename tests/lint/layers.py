@@ -17,8 +17,8 @@ SEES = {
     "daemon": {"util", "host", "cgroup", "container", "sample", "view", "fs", "bind"},
     "install": {"util", "bind", "fs"},
     "ctl": {"util", "host", "bind", "cgroup", "install"},
-    "run": {"util", "host", "cgroup"},
-    "hooks": {"util"},
+    "run": {"util", "host", "cgroup", "bind"},
+    "hooks": {"util", "host", "bind"},
 }
 
 # What one layer alone may spell, and how it is called in the complaint.

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* Files of the daemon over those of a container's procfs and sysfs. */
+#include <glib.h>
+#include <stdbool.h>
+
+struct cover_counts {
+	unsigned covered; /* by us, now */
+	unsigned there;   /* before */
+	unsigned foreign; /* something else lies there: left alone */
+	unsigned shared;  /* the host would see it too: left alone */
+};
+
+/*
+ * Each of @parts (struct part) over what the container with the root directory @root has of that name,
+ * if that lies on a procfs or sysfs. We are in its mount namespace, since @here: from the start, else
+ * our parent process is in the host's; @proc is the host's procfs. All or nothing: false and a sentence
+ * when one cannot be mounted.
+ */
+bool cover(const GArray *parts, int root, int proc, bool here, struct cover_counts *ret,
+	   GError **error);
