@@ -71,7 +71,14 @@ def with_cgroup_namespace(spec):
     spec['linux']['namespaces'].append({'type': 'cgroup'})
 
 
-KINDS = (writable, with_user_namespace, privileged, of_the_hosts_pids, with_cgroup_namespace)
+# Inside, it matters whose user and whose pids one has.
+KINDS = {
+    writable: ('createRuntime',),
+    with_user_namespace: ('createRuntime', 'createContainer'),
+    privileged: ('createRuntime',),
+    of_the_hosts_pids: ('createRuntime', 'createContainer'),
+    with_cgroup_namespace: ('createRuntime',),
+}
 
 
 @needs(tools='runc crun busybox', timeout=120)
@@ -80,8 +87,8 @@ def test_each_kind_of_container(lab):
     bundles = Bundles(lab, lab.daemon)
     os.chmod(lab.folder, 0o755)
     for runtime in RUNTIMES:
-        for kind in KINDS:
-            for stage in ('createRuntime', 'createContainer'):
+        for kind, stages in KINDS.items():
+            for stage in stages:
                 before = host_mounts(lab)
                 box = bundles.start(runtime, kind, **{stage: bundles.hook('--require')})
                 box.check(f'{runtime}, {stage}, {kind.__name__}')
@@ -291,3 +298,28 @@ def test_of_an_ordinary_user(lab):
         box.start(before=user)
         equal(box.bound(), whole_tree(lab.daemon.mnt), f'files bound by {stage}')
         box.remove()
+
+
+# A host whose /sys is shared, as systemd has it, and a container that was given that one.
+SHARING = '''mount --make-rprivate / && mount --make-rshared /sys || exit 9
+mkfifo "$0" "$0.up"
+unshare -m --propagation unchanged sh -c 'echo >"$0.up"; read line <"$0"; cat /proc/self/mountinfo >&3' "$0" 3>"$0.inside" &
+read line <"$0.up"
+"$@" $! || exit 8
+cat /proc/self/mountinfo >"$0.outside"
+echo >"$0"
+wait'''
+
+
+@needs()
+def test_what_the_host_would_see(lab):
+    """Files of a /sys that is shared with the host are left alone, with a warning; others are not."""
+    fifo = f'{lab.folder}/fifo'
+    attach = (program(lab), 'attach', '--mountpoint', lab.daemon.mnt)
+    status, _out, err = lab.execute('unshare', '-m', 'sh', '-c', SHARING, fifo, *attach)
+    equal(status, 0, err)
+    holds(err, 'warning: 2 of its files are left as they are: the host would see', 'what is said')
+    inside, outside = (host.read(f'{fifo}.{where}').count(' - fuse.lxcfs-clone lxcfs-clone@' + lab.daemon.mnt)
+                       for where in ('inside', 'outside'))
+    equal(outside, 1, 'mounts in the namespace of the host')
+    equal(inside, 1 + len([p for p in whole_tree(lab.daemon.mnt) if p.startswith('/proc')]), 'mounts inside')
