@@ -12,9 +12,10 @@
 #include "util/num.h"
 
 /* Runtimes write the state before they start a hook, or at once. */
-#define STATE_MS 5000u
+#define STATE_MS      5000u
 /* A daemon or a container that does not answer by then is left alone. */
-#define WORK_MS  5000u
+#define TIMEOUT_S     10u
+#define TIMEOUT_MAX_S 300u
 
 enum { STATUS_OK, STATUS_FAILED, STATUS_USAGE };
 
@@ -22,6 +23,7 @@ struct options {
 	const char *mountpoint;
 	char **files;
 	pid_t pid; /* of attach */
+	unsigned timeout_s;
 	bool require, attach;
 };
 
@@ -54,6 +56,7 @@ static int help(void)
 	     "Options:\n"
 	     "  --files NAME[,NAME...]  these alone: meminfo, sys/devices/system/cpu\n"
 	     "  --mountpoint DIR        where the daemon serves; else " DEFAULT_MOUNTPOINT "\n"
+	     "  --timeout SECONDS       for the daemon, and the container, to answer; else 10\n"
 	     "  --require               no container without: fail when nothing is served\n"
 	     "  -h, --help              this text\n"
 	     "  --version               the version");
@@ -86,6 +89,16 @@ static int set_pid(const char *text, struct options *ret)
 	return STATUS_OK;
 }
 
+static int set_timeout(const char *text, struct options *ret)
+{
+	uint64_t seconds;
+
+	if (!num_parse(text, &seconds) || seconds == 0 || seconds > TIMEOUT_MAX_S)
+		return usage_error("--timeout takes seconds, 1 to 300, not", text);
+	ret->timeout_s = (unsigned)seconds;
+	return STATUS_OK;
+}
+
 /* -1: nothing more is to be done. */
 static int parse(char *const *words, struct options *ret)
 {
@@ -108,6 +121,8 @@ static int parse(char *const *words, struct options *ret)
 			status = set_files(value, ret);
 		else if ((value = words_value("--mountpoint", &w)))
 			ret->mountpoint = value;
+		else if ((value = words_value("--timeout", &w)))
+			status = set_timeout(value, ret);
 		else if (**w == '-')
 			status = usage_error("there is no option, or it lacks its value:", *w);
 		else
@@ -136,13 +151,13 @@ static int work(const struct options *o, const struct oci_state *state)
 		.state = state,
 		.pid = o->pid,
 	};
-	int r = errand_run(work_do, &w, WORK_MS, &report);
+	int r = errand_run(work_do, &w, o->timeout_s * 1000, &report);
 	bool fatal = o->require || o->attach;
 	const char *kind = fatal ? "" : "warning: ";
 
 	if (r == -ETIMEDOUT) {
 		say(kind, "the lxcfs-clone at %s, or the container, does not answer within %u s",
-		    w.mountpoint, WORK_MS / 1000);
+		    w.mountpoint, o->timeout_s);
 		return fatal ? STATUS_FAILED : STATUS_OK;
 	}
 	if (r < 0)
@@ -182,7 +197,7 @@ static int be_hook(const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .mountpoint = DEFAULT_MOUNTPOINT };
+	struct options o = { .mountpoint = DEFAULT_MOUNTPOINT, .timeout_s = TIMEOUT_S };
 	int status = argc ? parse(argv + 1, &o) : STATUS_USAGE;
 
 	if (status == STATUS_OK)

@@ -57,6 +57,9 @@ static char *const *parse(char *const *words, struct options *ret)
 		} else if ((value = words_value("--mountpoint", &w))) {
 			g_ptr_array_add(ret->hook_args, (char *)"--mountpoint");
 			g_ptr_array_add(ret->hook_args, value);
+		} else if ((value = words_value("--timeout", &w))) {
+			g_ptr_array_add(ret->hook_args, (char *)"--timeout");
+			g_ptr_array_add(ret->hook_args, value);
 		} else if ((value = words_value("--files", &w))) {
 			g_ptr_array_add(ret->hook_args, (char *)"--files");
 			g_ptr_array_add(ret->hook_args, value);

@@ -138,14 +138,14 @@ def test_nothing_is_served(lab):
     daemon = lab.start_daemon()
     bundles = Bundles(lab, daemon)
 
-    def check(what, sentence):
+    def check(what, sentence, *options):
         before = host_mounts(lab)
         began = time.monotonic()
-        box = bundles.start('runc', createRuntime=bundles.hook())
-        between(time.monotonic() - began, 0, 9 * host.SCALE, f'{what}: seconds')
+        box = bundles.start('runc', createRuntime=bundles.hook(*options))
+        between(time.monotonic() - began, 0, 5 * host.SCALE, f'{what}: seconds')
         equal(box.bound(), [], what)
         box.remove()
-        status, said = bundles.make('runc', createRuntime=bundles.hook('--require')).try_start()
+        status, said = bundles.make('runc', createRuntime=bundles.hook('--require', *options)).try_start()
         ok(status, f'{what}: it starts with --require')
         holds(said, sentence, what)
         equal(host_mounts(lab), before, 'mounts afterwards')
@@ -154,7 +154,7 @@ def test_nothing_is_served(lab):
     for pid in everyone:
         os.kill(pid, signal.SIGSTOP)
     try:
-        check('one that stands still', 'does not answer within 5 s')
+        check('one that stands still', 'does not answer within 1 s', '--timeout', '1')
     finally:
         for pid in everyone:
             os.kill(pid, signal.SIGCONT)
@@ -195,7 +195,7 @@ def test_hostile_states(lab):
 def test_command_line(lab):
     """What is no command line is said in one sentence, status 2."""
     for argv in (['--files'], ['--files', '/'], ['--x'], ['detach'], ['attach'], ['attach', '0'],
-                 ['attach', '1', '2'], ['attach', 'x'], ['attach', '99999999'], ['--mountpoint']):
+                 ['attach', '1', '2'], ['attach', 'x'], ['--timeout', '0'], ['--timeout', '301'], ['attach', '99999999'], ['--mountpoint']):
         status, said = call(lab, *argv)
         equal((status, said.count('\n')), (2, 1), f'{argv}: {said!r}')
 
