@@ -39,7 +39,8 @@ struct way {
 	bool (*makes_default)(const char *text); /* our runtime is the default; NULL: never */
 	const char *(*idle)(const char *text);   /* why the engine takes no notice; may be NULL */
 	const char *const *signs;                /* paths, any of which says that it is there */
-	const char *then;                        /* what a running engine waits for; NULL */
+	/* What a running engine waits for, after it was told and when it is to forget; may be NULL. */
+	const char *then, *then_without;
 };
 
 extern const struct way ways[];

@@ -91,17 +91,20 @@ static const struct way *twin(const struct work *w, const struct way *way)
 	return NULL;
 }
 
-static void say_done(const struct plan *p, const char *kept)
+static void say_done(const struct work *w, const struct plan *p, const char *kept)
 {
 	static const char *const words[] = {
 		[PLAN_NOTHING] = "is as it should be", [PLAN_NOTE] = "is as it should be",
 		[PLAN_WRITE] = "is written",           [PLAN_REMOVE] = "is removed",
 		[PLAN_SHARED] = "stays for",           [PLAN_ABSENT] = "has nothing of ours",
 	};
+	const char *then = w->removing ? p->way->then_without : p->way->then;
 	const char *word = words[p->step];
 
-	if (p->step == PLAN_REMOVE && p->then)
+	if (p->step == PLAN_REMOVE && p->then) {
 		word = words[PLAN_ABSENT];
+		then = NULL;
+	}
 	if (p->step == PLAN_ABSENT && !p->now)
 		word = "is not there";
 	printf("%s: %s %s", p->way->name, p->way->path, word);
@@ -109,8 +112,8 @@ static void say_done(const struct plan *p, const char *kept)
 		printf(" %s", (char *)p->record.users->pdata[0]);
 	if (kept)
 		printf("; it had been changed, and is kept as %s", kept);
-	if (p->step == PLAN_WRITE && p->way->then)
-		printf("; %s", p->way->then);
+	if (then && (p->step == PLAN_WRITE || p->step == PLAN_REMOVE))
+		printf("; %s", then);
 	puts("");
 }
 
@@ -152,7 +155,7 @@ static bool do_one(const struct work *w, const struct way *way, bool dry)
 	else if (dry)
 		say_plan(p);
 	else
-		say_done(p, kept);
+		say_done(w, p, kept);
 	plan_free(p);
 	return ok;
 }

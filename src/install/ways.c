@@ -37,7 +37,9 @@ const struct way ways[] = {
 	  .strip = docker_strip,
 	  .makes_default = docker_makes_default,
 	  .signs = docker_signs,
-	  .then = "dockerd must read it: systemctl reload docker" },
+	  .then = "dockerd must read it: systemctl reload docker",
+	  /* With a reload it forgets no runtime. */
+	  .then_without = "dockerd must forget it: systemctl restart docker" },
 	{ .name = "cdi",
 	  .path = "/etc/cdi/lxcfs-clone.json",
 	  .program = HOOK_PROGRAM,
@@ -55,7 +57,8 @@ const struct way ways[] = {
 	  .strip = containerd_strip,
 	  .idle = containerd_idle,
 	  .signs = containerd_signs,
-	  .then = "containerd must read it: systemctl restart containerd" },
+	  .then = "containerd must read it: systemctl restart containerd",
+	  .then_without = "containerd must forget it: systemctl restart containerd" },
 };
 
 const size_t n_ways = G_N_ELEMENTS(ways);
