@@ -111,9 +111,13 @@ class Lxc:
         keys = ('lxc.cgroup2.memory.max', 'lxc.cgroup2.cpu.max', '100000 100000')
         if host.KIND == 'v1':
             keys = ('lxc.cgroup.memory.limit_in_bytes', 'lxc.cgroup.cpu.cfs_quota_us', '100000')
+        group = lab.cgroup('lxc')
+        # LXC makes groups in it, and leaves it to the kernel what their CPUs are.
+        if 'cpuset' in group.folders:
+            host.write(f'{group.folders["cpuset"]}/cgroup.clone_children', 1)
         limits = f'{keys[0]} = {LIMIT}\n{keys[1]} = {keys[2]}'
         text = LXC_CONFIG.format(
-            include=include, root=f'{self.folder}/root', cgroup=f'{lab.cgroup("lxc").path}/box', limits=limits
+            include=include, root=f'{self.folder}/root', cgroup=f'{group.path}/box', limits=limits
         )
         host.write_new(self.config, text)
         self.name = f'{lab.run.name}-{lab.name}'.replace('.', '-')
