@@ -197,8 +197,11 @@ static void raise_descriptor_limit(void)
 static int run(const struct command *command, char **words)
 {
 	struct ctl_args args = { .root = "/" };
-	int status = parse(command, words, &args);
+	int status;
 
+	if (*words && (strcmp(*words, "--help") == 0 || strcmp(*words, "-h") == 0))
+		return help();
+	status = parse(command, words, &args);
 	if (status == CTL_OK && geteuid() != 0)
 		status = ctl_error("only root can do this");
 	if (status == CTL_OK) {

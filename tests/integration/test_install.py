@@ -241,6 +241,23 @@ def test_left_by_one_that_was_killed(lab):
     equal(root.all(), before, 'files')
 
 
+def test_a_record_that_is_none(lab):
+    """It is named, and so is the file that it is about; nothing is changed."""
+    root = Root(lab)
+    operators(root)
+    root.done('install', 'docker')
+    record = next(n for n in os.listdir(f'{root.path}/var/lib/lxcfs-clone.d') if n.endswith('docker%2Fdaemon.json.record'))
+    path = f'var/lib/lxcfs-clone.d/{record}'
+    good = root.read(path)
+    for text in ('', 'lxcfs-clone 2\n', good + 'what\n', good.replace('wrote ', 'wrote 0'), 'x' * 9999, good[:30]):
+        root.write(path, text)
+        for verb in ('install', 'uninstall'):
+            root.refused('is no record of ours', verb, 'docker')
+    root.write(path, good)
+    os.unlink(f'{root.path}/{path[:-6]}original')
+    root.refused('original is gone', 'uninstall')
+
+
 def test_a_full_disk(lab):
     """What cannot be written leaves what was there."""
     folder = f'{lab.folder}/root'

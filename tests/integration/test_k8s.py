@@ -101,6 +101,41 @@ def test_what_the_comments_say(lab):
     holds(step['command'][-1], 'lxcfs-clonectl install containerd --root /host', 'install step')
 
 
+def packages_of_dev():
+    """What ./dev installs on Debian to build."""
+    rows = re.findall(r'^\s*build\|[^|]*\|([^|]*)\|', host.read(f'{SOURCE}/dev'), re.M)
+    return {package for row in rows for package in row.split()}
+
+
+def libraries(lab):
+    """The packages of what the programs are linked with, but for the C library's."""
+    paths = set()
+    for name in ('lxcfs-clone', 'lxcfs-clonectl', 'lxcfs-clone-run', 'lxcfs-clone-hook', 'lxcfs-clone-runtime'):
+        program = f'{lab.run.build}/{name}'
+        needed = re.findall(r'NEEDED\s+(\S+)', lab.execute('objdump', '-p', program)[1])
+        known = dict(re.findall(r'(\S+) => (\S+)', lab.execute('ldd', program)[1]))
+        paths |= {os.path.realpath(known[library]) for library in needed if library in known}
+    # Of a time when /lib was a folder of its own.
+    names = paths | {path.replace('/usr/', '/', 1) for path in paths}
+    owners = lab.execute('dpkg', '-S', *sorted(names))[1]
+    return {line.partition(':')[0] for line in owners.splitlines()} - {'libc6'}
+
+
+@needs('host', tools='dpkg objdump ldd')
+def test_what_the_image_is_made_of(lab):
+    """Each folder is there; packages to build are those of ./dev, to run those of the libraries."""
+    text = host.read(f'{SOURCE}/docs/Dockerfile').replace('\\\n', ' ')
+    build, _, run = text.partition('\nFROM $BASE\n')
+    for line in re.findall('^COPY (?!--)(.*)$', text, re.M):
+        for source in line.split()[:-1]:
+            ok(os.path.exists(f'{SOURCE}/{source}'), f'COPY {source}')
+    install = r'--no-install-recommends ([^&\n]*)'
+    equal(set(re.search(install, build)[1].split()), packages_of_dev(), 'packages to build')
+    equal(set(re.search(install, run)[1].split()), libraries(lab), 'packages to run')
+    pod = manifest()['DaemonSet']['spec']['template']['spec']
+    holds(text, f"docker build -t {pod['containers'][0]['image']} ", 'the name of the image')
+
+
 READ = '''while :; do
     if line=$(grep MemTotal /proc/meminfo); then echo "$line"; else echo failed; fi >>/log/reads
 done'''
