@@ -11,7 +11,8 @@ struct check {
 	const char *mountpoint;
 	const char *root; /* where the engines' files are: the host's root */
 	bool serves;      /* check_daemon() found that somebody does, */
-	bool silent;      /* or is there and does not answer */
+	bool silent;      /* or is there and does not answer; */
+	bool resends;     /* and that the kernel gives a dead worker's requests again */
 };
 
 /* The daemon's processes, and the mount. */

@@ -119,6 +119,7 @@ void check_daemon(struct check *c, struct findings *f)
 	int r = ask_daemon(c->mountpoint, &lines);
 
 	if (r == 0) {
+		c->resends = g_strcmp0(ask_value(lines, "resend"), "yes") == 0;
 		look_at_answer(lines, f);
 	} else if (r == -ETIMEDOUT) {
 		g_autofree char *sentence = live_silence(c->mountpoint);
@@ -195,21 +196,48 @@ static void look_at_controllers(const struct cg_layout *l, struct findings *f)
 	findings_add(f, FINDING_OK, "cgroups", NULL, "%s", there->len ? there->str : "none");
 }
 
-void check_kernel(const struct check *c, struct findings *f)
+static bool has_entry(const struct check *c, const char *entry)
 {
+	return faccessat(host_proc_dir(c->host), entry, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* What is made use of where it is. */
+static void look_at_features(const struct check *c, struct findings *f)
+{
+	const struct {
+		bool there;
+		const char *what;
+	} features[] = {
+		{ sys_has_mount_beneath(), "dead files are replaced without a trace (6.5)" },
+		{ c->resends, "requests in hand are asked for again (6.9)" },
+		{ has_entry(c, "self/ns/cgroup"), "cgroup namespaces" },
+		{ has_entry(c, "self/ns/time"), "time namespaces" },
+		{ has_entry(c, "pressure/memory"), "pressure" },
+	};
+	g_autoptr(GString) found = g_string_new(NULL);
+	g_autoptr(GString) missing = g_string_new(NULL);
 	struct utsname name;
 
+	for (size_t i = 0; i < G_N_ELEMENTS(features); i++) {
+		GString *list = features[i].there ? found : missing;
+
+		g_string_append_printf(list, "%s%s", list->len ? ", " : "", features[i].what);
+	}
+	(void)uname(&name);
+	findings_add(f, FINDING_OK, "kernel", NULL, "Linux %s has: %s%s%s", name.release,
+		     found->len ? found->str : "nothing of use", missing->len ? "; not: " : "",
+		     missing->str);
+}
+
+void check_kernel(const struct check *c, struct findings *f)
+{
 	look_at_controllers(c->layout, f);
 	if (host_is_nested(c->host))
 		findings_add(f, FINDING_FAIL, "namespace", "nsenter --target 1 --pid --mount …",
 			     "this is not the host's PID namespace, which the daemon must be in");
 	if (access("/dev/fuse", F_OK) < 0)
 		findings_add(f, FINDING_FAIL, "kernel", "modprobe fuse", "there is no /dev/fuse");
-	(void)uname(&name);
-	findings_add(f, FINDING_OK, "kernel", NULL, "Linux %s: %s", name.release,
-		     sys_has_mount_beneath()
-			     ? "dead files in containers are replaced without a trace"
-			     : "dead files in containers are covered, and stay below (before 6.5)");
+	look_at_features(c, f);
 }
 
 static int open_layout(const struct host *host, struct cg_layout **ret)

@@ -61,6 +61,10 @@ def test_all_is_well(lab):
     one(found, 'probe', 'ok', 'reads all files, and MemTotal 65536 kB')
     one(found, 'containers', 'ok', 'no dead file')
     one(found, 'cgroups', 'ok', 'memory (v')
+    one(found, 'kernel', 'ok', f'Linux {os.uname().release} has: ')
+    beneath = 'dead files are replaced without a trace'
+    (kernel,) = found['kernel']
+    equal(beneath in kernel[1].partition('; not: ')[0], host.KERNEL >= (6, 5), 'what the kernel has')
     for engine in ('podman', 'crio', 'docker', 'cdi', 'lxc'):
         one(found, engine, 'ok', ' has it run /usr/')
     equal(left_over(), [], 'cgroups')
