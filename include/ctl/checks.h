@@ -12,7 +12,7 @@ struct check {
 	const char *root; /* where the engines' files are: the host's root */
 	bool serves;      /* check_daemon() found that somebody does, */
 	bool silent;      /* or is there and does not answer; */
-	bool resends;     /* and that the kernel gives a dead worker's requests again */
+	int resends;      /* 1: the kernel gives a dead worker's requests again; 0; -1: not told */
 };
 
 /* The daemon's processes, and the mount. */

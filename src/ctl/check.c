@@ -209,7 +209,9 @@ static void look_at_features(const struct check *c, struct findings *f)
 		const char *what;
 	} features[] = {
 		{ sys_has_mount_beneath(), "dead files are replaced without a trace (6.5)" },
-		{ c->resends, "requests in hand are asked for again (6.9)" },
+		/* The daemon alone can tell. */
+		{ c->resends > 0,
+		  c->resends < 0 ? NULL : "requests in hand are asked for again (6.9)" },
 		{ has_entry(c, "self/ns/cgroup"), "cgroup namespaces" },
 		{ has_entry(c, "self/ns/time"), "time namespaces" },
 		{ has_entry(c, "pressure/memory"), "pressure" },
@@ -221,6 +223,8 @@ static void look_at_features(const struct check *c, struct findings *f)
 	for (size_t i = 0; i < G_N_ELEMENTS(features); i++) {
 		GString *list = features[i].there ? found : missing;
 
+		if (!features[i].what)
+			continue;
 		g_string_append_printf(list, "%s%s", list->len ? ", " : "", features[i].what);
 	}
 	(void)uname(&name);
