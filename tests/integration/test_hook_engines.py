@@ -14,6 +14,7 @@ from lab.oci import small_root
 from lab.podman import Podman
 
 LIMIT = 96 * MIB
+NOBODY = 65534
 LIMITS = ('-m', str(LIMIT), '--cpus', '1')
 
 
@@ -56,6 +57,15 @@ def test_podman_hooks(lab):
         check_box(podman, f'podman {flags[0]}', flags, hooks='hooks.d')
     box = podman.start('--annotation', 'lxcfs-clone=off', hooks='hooks.d')
     equal(bound(lab.daemon, podman.pid(box)), [], 'files bound with the annotation off')
+
+
+@needs(tools='podman crun busybox', timeout=120)
+def test_podman_of_an_ordinary_user(lab):
+    """In a user namespace of podman's, without any rights of root's."""
+    podman = Podman(lab, lab.daemon, user=NOBODY)
+    box = podman.start(hooks='hooks.d', runtime='crun')
+    equal(bound(lab.daemon, podman.pid(box)), whole_tree(lab.daemon.mnt), 'files bound')
+    podman.remove(box, runtime='crun')
 
 
 @needs(tools='podman runc crun busybox', timeout=120)
