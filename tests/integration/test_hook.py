@@ -234,11 +234,11 @@ def test_attach(lab):
         for _ in range(2):
             equal(call(lab, 'attach', '--mountpoint', lab.daemon.mnt, str(box.pid)), (0, ''), 'attach')
             equal(files_of(lab.daemon, box), whole_tree(lab.daemon.mnt), 'files')
-        check_view(box.read)
+        check_view(box.output)
     box = lab.container(memory=LIMIT, cpus=1, binds=[])
     box.call(shared_everywhere)
     equal(call(lab, 'attach', '--mountpoint', lab.daemon.mnt, str(box.pid)), (0, ''), 'shared within')
-    check_view(box.read)
+    check_view(box.output)
 
 
 @needs()

@@ -125,8 +125,8 @@ class Podman:
     def pid(self, box):
         return int(self.do('inspect', '-f', '{{.State.Pid}}', box))
 
-    def cat(self, box, path, runtime='runc'):
-        return self.do('exec', box, 'dd', 'bs=64k', 'status=none', f'if={path}', runtime=runtime)
+    def exec(self, box, *argv):
+        return self.do('exec', box, *argv)
 
     def remove(self, box, runtime='runc'):
         self.do('rm', '-f', '-t', '0', box, runtime=runtime)
