@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from lab import MIB, host
-from lab.bound import ours
+from lab.bound import again, ctl, ours, repair_is_over
 from lab.bundle import (
     LIMIT,
     RUNTIMES,
@@ -234,11 +234,11 @@ def test_attach(lab):
         for _ in range(2):
             equal(call(lab, 'attach', '--mountpoint', lab.daemon.mnt, str(box.pid)), (0, ''), 'attach')
             equal(files_of(lab.daemon, box), whole_tree(lab.daemon.mnt), 'files')
-        check_view(box.read)
+        check_view(box.output)
     box = lab.container(memory=LIMIT, cpus=1, binds=[])
     box.call(shared_everywhere)
     equal(call(lab, 'attach', '--mountpoint', lab.daemon.mnt, str(box.pid)), (0, ''), 'shared within')
-    check_view(box.read)
+    check_view(box.output)
 
 
 @needs()
@@ -298,6 +298,19 @@ def test_of_an_ordinary_user(lab):
         box.start(before=user)
         equal(box.bound(), whole_tree(lab.daemon.mnt), f'files bound by {stage}')
         box.remove()
+
+
+@needs(tools='runc busybox')
+def test_all_dies_and_comes_back(lab):
+    """What the hook has bound is repaired, and taken away, like all else."""
+    daemon = lab.start_daemon()
+    bundles = Bundles(lab, daemon)
+    box = bundles.start('runc', with_user_namespace, createRuntime=bundles.hook('--require'))
+    daemon = again(lab, daemon)
+    repair_is_over(daemon)
+    box.check('a container of before')
+    status, _out, err = ctl(lab, 'detach', daemon.mnt)
+    equal((status, box.bound()), (0, []), f'files left by detach: {err}')
 
 
 # A host whose /sys is shared, as systemd has it, and a container that was given that one.

@@ -97,9 +97,12 @@ class Docker:
     def pid(self, box):
         return int(self.do('inspect', '-f', '{{.State.Pid}}', box))
 
+    def exec(self, box, *argv):
+        return self.do('exec', box, *argv)
+
     def cat(self, box, path):
         # busybox's cat is a matter of its own: see reads.sendfile_gives_the_whole_file
-        return self.do('exec', box, 'dd', 'bs=64k', 'status=none', f'if={path}')
+        return self.exec(box, 'dd', 'bs=64k', 'status=none', f'if={path}')
 
     def close(self):
         ids = self.lab.execute('docker', '-H', self.socket, 'ps', '-q')[1].split()

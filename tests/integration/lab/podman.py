@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 
 from lab import host
@@ -16,6 +17,14 @@ netns = "none"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "none"
+'''
+STORAGE = '''[storage]
+driver = "vfs"
+graphroot = "{folder}/graph"
+rootless_storage_path = "{folder}/graph"
+runroot = "{folder}/run"
+[storage.options]
+ignore_chown_errors = "true"
 '''
 # Its own /run, for CDI's folder too; no v2 tree beside v1 ones, which crun will not have.
 ALONE = '''set -e
@@ -43,18 +52,23 @@ def hooks_d(hook):
 class Podman:
     """The same containers by runc or crun."""
 
-    def __init__(self, lab, daemon):
-        self.lab, self.daemon = lab, daemon
+    def __init__(self, lab, daemon, user=None):
+        """user: the number of an ordinary one, whose containers are in no cgroup of their own."""
+        self.lab, self.daemon, self.user = lab, daemon, user
         self.folder = f'{lab.folder}/podman'
         self.parent, self.service = lab.cgroup('pods'), lab.cgroup('podman')
-        self.hook = {'path': program(lab), 'args': ['lxcfs-clone-hook', '--mountpoint', daemon.mnt, '--require']}
+        # Where any user can get at it.
+        self.hook = {'path': shutil.copy(program(lab), lab.folder), 'args': ['lxcfs-clone-hook', '--mountpoint', daemon.mnt, '--require']}
         os.makedirs(f'{self.folder}/hooks.d')
         os.mkdir(f'{self.folder}/no-hooks.d')
         self._write('containers.conf', CONFIG)
-        self._write('storage.conf', f'[storage]\ndriver = "vfs"\ngraphroot = "{self.folder}/graph"\n'
-                                    f'runroot = "{self.folder}/run"\n')
+        self._write('storage.conf', STORAGE.format(folder=self.folder))
         self._write('hooks.d/lxcfs-clone.json', json.dumps(hooks_d(self.hook)))
         self._write('cdi.json', json.dumps(cdi(self.hook)))
+        os.mkdir(f'{self.folder}/xdg', 0o700)
+        if user:
+            for path in (self.folder, f'{self.folder}/xdg'):
+                os.chown(path, user, user)
         self._part()
         root = f'{self.folder}/root'
         small_root(lab, root)
@@ -79,11 +93,17 @@ class Podman:
     def _enter(self):
         self.service.join()
         host.setns(self.mounts, host.CLONE_NEWNS)
+        if self.user:
+            os.setgroups([])
+            os.setgid(self.user)
+            os.setuid(self.user)
 
     def call(self, *argv, hooks='no-hooks.d', runtime='runc'):
         """(status, stdout, stderr)"""
         env = dict(os.environ, CONTAINERS_CONF=f'{self.folder}/containers.conf', HOME=self.folder,
                    CONTAINERS_STORAGE_CONF=f'{self.folder}/storage.conf')
+        if self.user:
+            env['XDG_RUNTIME_DIR'] = f'{self.folder}/xdg'
         words = ('podman', '--hooks-dir', f'{self.folder}/{hooks}', '--tmpdir', f'{self.folder}/tmp',
                  '--runtime', runtime, *argv)
         with open(f'{self.folder}/err', 'w+b') as err, open(f'{self.folder}/out', 'w+b') as out:
@@ -99,14 +119,14 @@ class Podman:
 
     def start(self, *flags, **options):
         """The id of a container that sleeps."""
-        return self.do('run', '-d', '--cgroup-parent', f'/{self.parent.path}', *flags, 'small', 'sleep', '1000',
-                       **options).strip()
+        where = ('--cgroups=disabled',) if self.user else ('--cgroup-parent', f'/{self.parent.path}')
+        return self.do('run', '-d', *where, *flags, 'small', 'sleep', '1000', **options).strip()
 
     def pid(self, box):
         return int(self.do('inspect', '-f', '{{.State.Pid}}', box))
 
-    def cat(self, box, path, runtime='runc'):
-        return self.do('exec', box, 'dd', 'bs=64k', 'status=none', f'if={path}', runtime=runtime)
+    def exec(self, box, *argv):
+        return self.do('exec', box, *argv)
 
     def remove(self, box, runtime='runc'):
         self.do('rm', '-f', '-t', '0', box, runtime=runtime)
