@@ -258,9 +258,11 @@ static int open_layout(const struct host *host, struct cg_layout **ret)
 
 static int look(const struct ctl_args *args, const struct host *host, struct cg_layout *layout)
 {
-	struct check c = {
-		.host = host, .layout = layout, .mountpoint = args->mountpoint, .root = args->root
-	};
+	struct check c = { .host = host,
+			   .layout = layout,
+			   .mountpoint = args->mountpoint,
+			   .root = args->root,
+			   .resends = -1 };
 	struct findings f;
 	int status;
 
