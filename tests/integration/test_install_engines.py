@@ -4,11 +4,12 @@
 import os
 import shutil
 import signal
+import subprocess
 
 from lab import MIB, host
 from lab.bound import ours
 from lab.bundle import check_view, program, whole_tree
-from lab.check import Failure, equal, eventually, holds, needs
+from lab.check import Failure, equal, eventually, holds, needs, ok
 from lab.docker import Docker
 from lab.oci import small_root
 from lab.podman import Podman
@@ -47,7 +48,7 @@ def check_box(engine, what, *flags, **options):
     box = engine.start('-m', str(LIMIT), '--cpus', '1', *flags, **options)
     bound = sorted(point for point, *_ in ours(engine.daemon.mnt, engine.pid(box)))
     equal(bound, whole_tree(engine.daemon.mnt), f'{what}: files bound')
-    check_view(lambda path: engine.cat(box, path), LIMIT, what)
+    check_view(lambda *argv: engine.exec(box, *argv), LIMIT, what)
     engine.remove(box)
 
 
@@ -140,8 +141,8 @@ class Lxc:
     def pid(self):
         return int(self.do(*self.tool('info', '-p', '-H')))
 
-    def cat(self, path):
-        return self.do(*self.tool('attach', '--clear-env', '--', '/bin/cat', path))
+    def exec(self, *argv):
+        return self.do(*self.tool('attach', '--clear-env', '--', *argv))
 
     def stop(self):
         self.lab.execute(*self.tool('stop', '-k'))
@@ -155,13 +156,88 @@ def test_lxc(lab):
     box.start()
     bound = sorted(point for point, *_ in ours(lab.daemon.mnt, box.pid()))
     equal(bound, whole_tree(lab.daemon.mnt), 'files bound')
-    check_view(box.cat, LIMIT, 'LXC')
+    check_view(box.exec, LIMIT, 'LXC')
     box.stop()
     root.done('uninstall')
     root.done('install', 'lxc', '--mountpoint', f'{lab.folder}/nowhere')
     box.start()
     equal(ours(lab.daemon.mnt, box.pid()), [], 'files bound without a daemon')
-    holds(box.cat('/proc/meminfo'), 'MemTotal', 'meminfo')
+    holds(box.exec('/bin/cat', '/proc/meminfo'), 'MemTotal', 'meminfo')
+
+
+LXD = """mount -t tmpfs none /var/lib
+mkdir /var/lib/lxcfs
+mount --bind {mnt} /var/lib/lxcfs
+{hidden}
+exec lxd --group root
+"""
+IMAGE = """architecture: x86_64
+creation_date: 1600000000
+properties:
+  description: small
+"""
+
+
+class Lxd:
+    """One lxd, on a machine that has the test's daemon at /var/lib/lxcfs."""
+
+    def __init__(self, lab):
+        self.lab, self.folder = lab, f'{lab.folder}/lxd'
+        self.group = lab.cgroup('lxd-boxes')
+        os.mkdir(self.folder)
+        self.env = dict(os.environ, LXD_DIR=self.folder, HOME=lab.folder)
+        script = LXD.format(mnt=lab.daemon.mnt, hidden=hidden())
+        with open(f'{self.folder}/log', 'wb') as log:
+            self.process = subprocess.Popen(
+                ['unshare', '-m', '-n', 'sh', '-ec', script], stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, env=self.env, preexec_fn=lab.cgroup('lxd').join,
+            )
+        lab.later(self.close)
+        eventually(lambda: self.call('info')[0] == 0, 'lxd answers', 30, 0.3)
+        self.do('storage', 'create', 'pool', 'dir')
+        self.do('profile', 'device', 'add', 'default', 'root', 'disk', 'path=/', 'pool=pool')
+        self.do('image', 'import', self.image(), '--alias', 'small')
+
+    def call(self, *argv):
+        return self.lab.execute('lxc', *argv, env=self.env)
+
+    def do(self, *argv):
+        status, out, err = self.call(*argv)
+        if status:
+            raise Failure(f'lxc {argv[0]}: {err} {host.read(f"{self.folder}/log")[-900:]}')
+        return out
+
+    def image(self):
+        folder = f'{self.lab.folder}/lxd-image'
+        small_root(self.lab, f'{folder}/rootfs')
+        for name in ('sbin', 'run'):
+            os.mkdir(f'{folder}/rootfs/{name}')
+        init = f'{folder}/rootfs/sbin/init'
+        host.write_new(init, '#!/bin/sh\nexec sleep 1000\n')
+        os.chmod(init, 0o755)
+        host.write_new(f'{folder}/metadata.yaml', IMAGE)
+        equal(self.lab.execute('tar', '-C', folder, '-cf', f'{folder}.tar', 'metadata.yaml', 'rootfs')[0], 0, 'tar')
+        return f'{folder}.tar'
+
+    def close(self):
+        self.call('delete', '-f', 'box')
+        self.process.terminate()
+        self.process.wait(20 * host.SCALE)
+
+
+@needs('host', tools='lxd lxc busybox', timeout=120)
+def test_lxd(lab):
+    """What is served at /var/lib/lxcfs LXD takes by itself."""
+    lxd = Lxd(lab)
+    lxd.do('init', 'small', 'box', '-c', 'security.privileged=true', '-c', f'limits.memory={LIMIT}B',
+           '-c', 'limits.cpu.allowance=100ms/100ms', '-c', f'raw.lxc=lxc.cgroup.dir = {lxd.group.path}/box')
+    if 'cpuset' in lxd.group.folders:
+        host.write(f'{lxd.group.folders["cpuset"]}/cgroup.clone_children', 1)
+    lxd.do('start', 'box')
+    check_view(lambda *argv: lxd.do('exec', 'box', '--', *argv), LIMIT, 'LXD')
+    mounts = lxd.do('exec', 'box', '--', '/bin/cat', '/proc/mounts')
+    bound = {line.split()[1] for line in mounts.splitlines() if 'fuse.lxcfs-clone' in line}
+    ok({path for path in whole_tree(lab.daemon.mnt) if path.startswith('/proc')} <= bound, f'files: {bound}')
 
 
 @needs(tools='dockerd docker runc busybox', timeout=120)
