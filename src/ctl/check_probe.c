@@ -174,6 +174,7 @@ void check_probe(const struct check *c, struct findings *f)
 			judge(&answer, ask(&group, mount, &answer), f);
 		(void)cg_group_kill(&group, REMOVE_MS);
 		(void)cg_group_remove(&group, REMOVE_MS);
+		cg_group_clear(&group);
 	}
 	if (r < 0)
 		findings_add(f, FINDING_WARN, "probe", NULL,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """lxcfs-clonectl check: what it says when all is well, and when something is not."""
 
+import contextlib
 import json
 import os
 import signal
@@ -39,6 +40,12 @@ def one(found, about, state, words, remedy=None):
         holds(fits[0][2] or '', remedy, about)
 
 
+def stands_by(daemon):
+    """All of its processes are there."""
+    names = lambda: [name for _, name, _ in daemon.processes().values()]  # noqa: E731
+    eventually(lambda: 'lxcfs-standby' in names() and not daemon.repairers(), 'one stands by')
+
+
 def left_over():
     """Cgroups of earlier probes."""
     folders = set(host.V1.values()) | ({host.V2} if host.V2 else set())
@@ -48,10 +55,7 @@ def left_over():
 def test_all_is_well(lab):
     """Every line is ok, status 0, and the probe leaves no cgroup; for people with one line each."""
     daemon, root = lab.start_daemon(), Root(lab)
-    eventually(
-        lambda: 'lxcfs-standby' in [name for _, name, _ in daemon.processes().values()],
-        'one stands by',
-    )
+    stands_by(daemon)
     root.done('install', 'podman', 'crio', 'docker', 'lxc', '--mountpoint', daemon.mnt)
     root.done('install', 'cdi', '--mountpoint', daemon.mnt)
     status, found = check(lab, root, daemon.mnt)
@@ -98,16 +102,19 @@ def test_no_daemon(lab):
 def test_a_daemon_that_does_not_answer(lab):
     """It is named, and the check ends."""
     root, daemon = Root(lab), lab.start_daemon()
+    stands_by(daemon)
     processes = list(daemon.processes())
     try:
         for pid in processes:
-            os.kill(pid, signal.SIGSTOP)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
         start = time.monotonic()
         status, found = check(lab, root, daemon.mnt)
         between(time.monotonic() - start, 0, 13 * host.SCALE, 'seconds')
     finally:
         for pid in processes:
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
     equal(status, 1, 'status')
     one(found, 'daemon', 'fail', f'(process {daemon.pid}) does not answer', 'systemctl restart')
     one(found, 'mount', 'fail', 'does not answer', 'systemctl restart')

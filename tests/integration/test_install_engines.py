@@ -62,8 +62,10 @@ def test_podman(lab):
     status, _out, err = lab.execute('nsenter', f'--mount=/proc/{podman.holder.pid}/ns/mnt', 'sh', '-ec', script)
     equal(status, 0, err)
     check_box(podman, 'podman', hooks='hooks.d')
-    check_box(podman, 'podman, crun', hooks='hooks.d', runtime='crun')
     check_box(podman, 'CDI', '--device', 'lxcfs-clone.dev/proc=all')
+    if host.GUEST:  # which takes its time
+        return
+    check_box(podman, 'podman, crun', hooks='hooks.d', runtime='crun')
     box = podman.start('--device', 'lxcfs-clone.dev/proc=meminfo', '--device', 'lxcfs-clone.dev/proc=cpu')
     bound = sorted(point for point, *_ in ours(lab.daemon.mnt, podman.pid(box)))
     equal(bound, ['/proc/meminfo', '/sys/devices/system/cpu'], 'files of two devices')
@@ -83,7 +85,8 @@ def test_docker(lab):
     runtime = ('info', '--format', '{{.DefaultRuntime}}')
     eventually(lambda: docker.do(*runtime).strip() == 'lxcfs-clone', 'dockerd has read it')
     check_box(docker, 'docker', binds=False)
-    check_box(docker, 'docker, read-only', '--read-only', binds=False)
+    if not host.GUEST:
+        check_box(docker, 'docker, read-only', '--read-only', binds=False)
     holds(root.done('uninstall'), 'systemctl restart docker', 'what is to be done')
     equal(root.read(DOCKER), '{\n  "storage-driver": "vfs"\n}\n', 'daemon.json')
 
