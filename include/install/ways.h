@@ -12,6 +12,7 @@
 #define LXC_PROGRAM     "/usr/share/lxcfs-clone/lxc.mount.hook"
 
 #define WAY_RUNTIME "lxcfs-clone" /* what engines call our runtime */
+#define WAY_EVERY   "every container"
 
 struct way_options {
 	const char *mountpoint; /* the daemon's; absolute */
@@ -34,6 +35,7 @@ struct way {
 	const char *name;
 	const char *path;    /* from the root of the host: "/etc/docker/daemon.json" */
 	const char *program; /* what the engine is told to run */
+	const char *whom;    /* for which containers, unless ours is the default */
 	way_add *add;
 	way_strip *strip;                        /* NULL: the whole file is ours */
 	bool (*makes_default)(const char *text); /* our runtime is the default; NULL: never */

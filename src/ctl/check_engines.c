@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bind/instance.h"
 #include "ctl/checks.h"
 #include "install/place.h"
 #include "install/plan.h"
@@ -60,10 +61,23 @@ static void ask_engine(const struct check *c, const struct way *way, struct find
 			engines[i].ask(c, way, f);
 }
 
+static const char *for_whom(int root, const struct way *way)
+{
+	g_autofree char *text = NULL;
+
+	if (way->makes_default && place_read(root, way->path, &text, NULL) && text &&
+	    way->makes_default(text))
+		return WAY_EVERY;
+	return way->whom;
+}
+
 static void judge(const struct check *c, int root, const struct way *way, enum plan_state state,
 		  struct findings *f)
 {
-	g_autofree char *install = g_strdup_printf("lxcfs-clonectl install %s", way->name);
+	bool usual = strcmp(c->mountpoint, DEFAULT_MOUNTPOINT) == 0;
+	g_autofree char *install =
+		g_strdup_printf("lxcfs-clonectl install %s%s%s", way->name,
+				usual ? "" : " --mountpoint ", usual ? "" : c->mountpoint);
 	g_autofree char *uninstall = g_strdup_printf(
 		"install all of lxcfs-clone, or: lxcfs-clonectl uninstall %s", way->name);
 
@@ -78,8 +92,8 @@ static void judge(const struct check *c, int root, const struct way *way, enum p
 		findings_add(f, FINDING_WARN, way->name, install,
 			     "%s is not as it would be written now", way->path);
 	else
-		findings_add(f, FINDING_OK, way->name, NULL, "%s has it run %s", way->path,
-			     way->program);
+		findings_add(f, FINDING_OK, way->name, NULL, "%s: for %s", way->path,
+			     for_whom(root, way));
 	if (state != PLAN_MISSING)
 		ask_engine(c, way, f);
 }

@@ -69,11 +69,15 @@ def test_all_is_well(lab):
     beneath = 'dead files are replaced without a trace'
     (kernel,) = found['kernel']
     equal(beneath in kernel[1].partition('; not: ')[0], host.KERNEL >= (6, 5), 'what the kernel has')
-    for engine in ('podman', 'crio', 'docker', 'cdi', 'lxc'):
-        one(found, engine, 'ok', ' has it run /usr/')
+    for engine in ('podman', 'crio', 'lxc'):
+        one(found, engine, 'ok', ': for every container')
+    one(found, 'docker', 'ok', f'/{DOCKER}: for docker run --runtime lxcfs-clone')
+    one(found, 'cdi', 'ok', ': for --device lxcfs-clone.dev/proc=all')
     equal(left_over(), [], 'cgroups')
+    root.done('install', 'docker', '--default', '--mountpoint', daemon.mnt)
     status, out, err = ctl(lab, 'check', '--root', root.path, daemon.mnt)
     equal((status, err), (0, ''), 'status and stderr')
+    holds(out, f'/{DOCKER}: for every container', 'docker by default')
     lines = out.splitlines()
     between(len(lines), 8, 24, 'lines')
     ok(all(line.startswith('ok ') for line in lines[:-1]), f'{lines}')
@@ -198,7 +202,7 @@ def test_containerd_itself_is_asked(lab):
     for line in ('.runtimes.lxcfs-clone]', '.runtimes.runc]'):
         holds(out, line, "containerd's own view")
     holds(out, 'BinaryName = "/usr/bin/lxcfs-clone-runtime"', "containerd's own view")
-    one(check(lab, root, USUAL)[1], 'containerd', 'ok', f'/{CONTAINERD} has it run')
+    one(check(lab, root, USUAL)[1], 'containerd', 'ok', f'/{CONTAINERD}: for pods of a RuntimeClass')
     root.write(CONTAINERD, root.read(CONTAINERD) + '[grpc\n')
     _status, found = check(lab, root, USUAL)
     one(found, 'containerd', 'fail', 'containerd does not understand', 'uninstall containerd')

@@ -172,6 +172,9 @@ def test_the_daemons_pod_is_replaced(lab):
         eventually(lambda name=new: node.is_ready(pod, name), f'the {new} pod is ready', 20, 0.3)
         count = len(lines_of(log))
         eventually(lambda n=count: len(lines_of(log)) > n + 20, f'it reads on beside the {new} pod', 20)
+    status, out, err = node.podman.call('exec', 'third', 'lxcfs-clonectl', 'check')
+    equal((status, 'fail ' in out), (0, False), f'check in the pod: {out} {err}')
+    holds(out, 'MemTotal 65536 kB', 'check in the pod')
     words = {line.split()[-2] if line.endswith('kB') else line for line in lines_of(log)}
     equal(words, {str(256 * 1024)}, 'what was read')
 
