@@ -163,11 +163,14 @@ def test_the_daemons_pod_is_replaced(lab):
     node.start(user, 'user')
     log = f'{lab.folder}/log/reads'
     eventually(lambda: len(lines_of(log)) > 20, 'it reads', 20)
+    ways = {'first': node.kill, 'second': lambda name: node.delete(pod, name)}
+    if host.GUEST:  # which takes its time
+        ways = {'second': ways['second']}
+        node.podman.do('rename', 'first', 'second')
     for old, new in (('first', 'second'), ('second', 'third')):
-        if old == 'first':
-            node.delete(pod, old)
-        else:
-            node.kill(old)
+        if old not in ways:
+            continue
+        ways[old](old)
         node.start(pod, new)
         eventually(lambda name=new: node.is_ready(pod, name), f'the {new} pod is ready', 20, 0.3)
         count = len(lines_of(log))
