@@ -107,16 +107,16 @@ def test_some_files_or_none(lab):
 
     wanted = bundles.hook('--files', 'meminfo,sys/devices/system/cpu')
     cases = (
-        (None, wanted, ['/proc/meminfo', '/sys/devices/system/cpu']),
-        (annotated(lxcfs__clone_files='uptime, stat'), wanted, ['/proc/stat', '/proc/uptime']),
-        (annotated(lxcfs__clone='off'), wanted, []),
-        (annotated(lxcfs__clone='on', lxcfs__clone_files='uptime,of-tomorrow'), wanted, ['/proc/uptime']),
+        ('createRuntime', None, ['/proc/meminfo', '/sys/devices/system/cpu']),
+        ('createContainer', annotated(lxcfs__clone_files='uptime, stat'), ['/proc/stat', '/proc/uptime']),
+        ('poststart', annotated(lxcfs__clone='off'), []),
+        ('createContainer', annotated(lxcfs__clone='off'), []),
+        ('poststart', annotated(lxcfs__clone='on', lxcfs__clone_files='uptime,of-tomorrow'), ['/proc/uptime']),
     )
-    for change, hook, files in cases:
-        for stage in ('createRuntime', 'createContainer', 'poststart'):
-            box = bundles.start('runc', change, **{stage: hook})
-            equal(box.bound(), files, f'files bound by {stage}')
-            box.remove()
+    for stage, change, files in cases:
+        box = bundles.start('runc', change, **{stage: wanted})
+        equal(box.bound(), files, f'files bound by {stage}')
+        box.remove()
     for bad in ({'lxcfs__clone': 'maybe'}, {'lxcfs__clone_files': '../../etc'}):
         status, said = bundles.make('runc', annotated(**bad), createRuntime=wanted).try_start()
         ok(status, f'a container with {bad} starts')
@@ -185,7 +185,7 @@ def test_hostile_states(lab):
     """Each is refused with one sentence, and nothing is mounted."""
     mnt = lab.daemon.mnt
     before = host_mounts(lab)
-    for text in hostile_states():
+    for text in list(hostile_states())[:: 4 if host.GUEST else 1]:
         status, said = call(lab, '--mountpoint', mnt, stdin=text, errors='surrogateescape')
         equal(status, 1, f'status of {text[:80]!r}')
         ok(said.startswith('lxcfs-clone-hook: ') and said.count('\n') == 1, f'of {text[:80]!r} it says {said!r}')

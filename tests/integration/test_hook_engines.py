@@ -78,11 +78,11 @@ def test_podman_cdi(lab):
     """Devices: all files, or those that are named, also beside a folder of hooks."""
     podman = Podman(lab, lab.daemon)
     every = ('--device', 'lxcfs-clone.dev/proc=all')
-    for runtime in RUNTIMES:
+    for runtime in some(*RUNTIMES):
         check_box(podman, f'CDI, {runtime}', every, runtime=runtime)
     check_box(podman, 'CDI and hooks', every, hooks='hooks.d')
-    some = ('--device', 'lxcfs-clone.dev/proc=meminfo', '--device', 'lxcfs-clone.dev/proc=uptime')
-    box = podman.start(*some)
+    two = ('--device', 'lxcfs-clone.dev/proc=meminfo', '--device', 'lxcfs-clone.dev/proc=uptime')
+    box = podman.start(*two)
     equal(bound(lab.daemon, podman.pid(box)), ['/proc/meminfo', '/proc/uptime'], 'files of two devices')
 
 
@@ -116,7 +116,7 @@ def test_docker_runtime(lab):
         equal('warning: the container sees' in err, words[0] == 'create', f'a warning with {words[0]}')
 
 
-@needs(tools='dockerd docker runc busybox', timeout=120)
+@needs('host', tools='dockerd docker runc busybox', timeout=120)
 def test_docker_default_runtime(lab):
     """Without a flag, in user namespaces too; --runtime runc goes without."""
     users = f'{lab.folder}/subuid'
@@ -184,7 +184,7 @@ class Containerd:
         self.process.wait(20 * host.SCALE)
 
 
-@needs(tools='containerd ctr runc busybox', timeout=120)
+@needs('host', tools='containerd ctr runc busybox', timeout=120)
 def test_containerd_runtime(lab):
     """ctr run with our runtime, kinds of containers."""
     containerd = Containerd(lab, lab.daemon)
