@@ -21,7 +21,7 @@ from lab.bundle import (
     program,
     whole_tree,
 )
-from lab.check import between, equal, holds, needs, ok
+from lab.check import between, equal, eventually, holds, needs, ok
 
 USER = 1000
 
@@ -298,6 +298,27 @@ def test_of_an_ordinary_user(lab):
         box.start(before=user)
         equal(box.bound(), whole_tree(lab.daemon.mnt), f'files bound by {stage}')
         box.remove()
+
+
+@needs(tools='pgrep')
+def test_a_container_that_hangs(lab):
+    """Its /proc is a file system that does not answer: it is given up, and nobody is left waiting."""
+    other, mnt = lab.start_daemon(), lab.daemon.mnt
+    first, box = lab.container(daemon=other, binds=[]), lab.container(binds=[])
+    box.call(host.mount, f'{other.mnt}/containers/{first.pid}/proc', '/proc', None, host.MS_BIND)
+    everyone = list(other.processes())
+    for pid in everyone:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(1.5)  # what the kernel knows of names there is forgotten
+        status, said = call(lab, 'attach', '--timeout', '1', '--mountpoint', mnt, str(box.pid))
+        equal((status, said.count('\n')), (1, 1), said)
+        holds(said, 'or the container, does not answer within 1 s', 'what it says')
+        eventually(lambda: not lab.execute('pgrep', '-f', f'attach.*{mnt}')[1], 'none of its processes is left')
+    finally:
+        for pid in everyone:
+            os.kill(pid, signal.SIGCONT)
+    equal(files_of(lab.daemon, box), [], 'files bound')
 
 
 @needs(tools='runc busybox')
