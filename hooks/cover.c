@@ -3,32 +3,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "bind/instance.h"
 #include "bind/parts.h"
 #include "bind/table.h"
 #include "util/fail.h"
 #include "util/fd.h"
 #include "util/sys.h"
 
-enum ground {
-	GROUND_OTHER,
-	GROUND_KERNEL, /* procfs, sysfs */
-	GROUND_OURS,
-};
-
 /* Where a part goes. */
 struct spot {
 	const struct part *part;
 	int fd;
 	uint64_t mount, peers; /* what it lies on; the peer group of that, 0: none */
-	enum ground ground;
-	bool shared; /* with the host */
+	bool kernels;          /* a procfs or sysfs */
+	bool shared;           /* with the host */
 	bool covered;
 };
 
@@ -66,13 +60,9 @@ static bool find_spots(const GArray *parts, int root, GArray *spots, GError **er
 	return true;
 }
 
-static enum ground ground_of(const struct mountinfo *m, const char *path)
+static bool is_of_sysfs(const struct spot *spot)
 {
-	const char *kernels = g_str_has_prefix(path, "sys/") ? "sysfs" : "proc";
-
-	if (strcmp(m->fstype, kernels) == 0)
-		return GROUND_KERNEL;
-	return strcmp(m->fstype, INSTANCE_FS_TYPE) == 0 ? GROUND_OURS : GROUND_OTHER;
+	return g_str_has_prefix(spot->part->path, "sys/");
 }
 
 static bool look_at(const struct mountinfo *m, void *arg)
@@ -84,8 +74,23 @@ static bool look_at(const struct mountinfo *m, void *arg)
 
 		if (spot->mount != m->id)
 			continue;
-		spot->ground = ground_of(m, spot->part->path);
+		spot->kernels = strcmp(m->fstype, is_of_sysfs(spot) ? "sysfs" : "proc") == 0;
 		spot->peers = m->peers;
+	}
+	return true;
+}
+
+/* One by one, where the kernel can: the table of a busy host has thousands of lines. */
+static bool ask_for_each(GArray *spots)
+{
+	for (guint i = 0; i < spots->len; i++) {
+		struct spot *spot = &g_array_index(spots, struct spot, i);
+		struct sys_mount about;
+
+		if (sys_mount_about(spot->fd, &about) < 0)
+			return false;
+		spot->kernels = about.magic == (is_of_sysfs(spot) ? SYSFS_MAGIC : PROC_SUPER_MAGIC);
+		spot->peers = about.peers;
 	}
 	return true;
 }
@@ -135,7 +140,7 @@ static void judge_peers(GArray *spots, int proc, bool here)
 
 static bool judge_spots(GArray *spots, int proc, GError **error)
 {
-	int r = read_table(proc, "self/mountinfo", look_at, spots);
+	int r = ask_for_each(spots) ? 0 : read_table(proc, "self/mountinfo", look_at, spots);
 
 	return r == 0 || fail(error, -r, "cannot read its table of mounts");
 }
@@ -155,40 +160,36 @@ static void take_back(const GArray *spots, int proc)
 	}
 }
 
-static bool cover_spot(struct spot *spot, struct cover_counts *counts, GError **error)
+static bool cover_spot(struct spot *spot, unsigned *shared, GError **error)
 {
 	int r;
 
-	if (spot->ground != GROUND_KERNEL) {
-		*(spot->ground == GROUND_OURS ? &counts->there : &counts->foreign) += 1;
+	if (!spot->kernels)
 		return true;
-	}
 	if (spot->shared) {
-		counts->shared++;
+		*shared += 1;
 		return true;
 	}
 	r = sys_mount_onto(spot->part->tree, spot->fd);
 	spot->covered = r == 0;
-	counts->covered += spot->covered;
 	return r == 0 || fail(error, -r, "cannot mount over its /%s", spot->part->path);
 }
 
-bool cover(const GArray *parts, int root, int proc, bool here, struct cover_counts *ret,
-	   GError **error)
+bool cover(const GArray *parts, int root, int proc, bool here, unsigned *ret_shared, GError **error)
 {
 	g_autoptr(GArray) spots = g_array_new(FALSE, FALSE, sizeof(struct spot));
-	struct cover_counts counts = { 0 };
+	unsigned shared = 0;
 
 	g_array_set_clear_func(spots, close_spot);
 	if (!find_spots(parts, root, spots, error) || !judge_spots(spots, proc, error))
 		return false;
 	judge_peers(spots, proc, here);
 	for (guint i = 0; i < spots->len; i++) {
-		if (!cover_spot(&g_array_index(spots, struct spot, i), &counts, error)) {
+		if (!cover_spot(&g_array_index(spots, struct spot, i), &shared, error)) {
 			take_back(spots, proc);
 			return false;
 		}
 	}
-	*ret = counts;
+	*ret_shared = shared;
 	return true;
 }

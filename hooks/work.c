@@ -8,13 +8,13 @@
 #include "hooks/place.h"
 #include "util/fd.h"
 
-static void say_warnings(const struct cover_counts *counts, int say)
+static void say_shared(unsigned shared, int say)
 {
-	if (counts->shared)
+	if (shared)
 		dprintf(say,
 			"%u of its files are left as they are: the host would see what is mounted "
 			"there (shared propagation)\n",
-			counts->shared);
+			shared);
 }
 
 static bool is_served(const GArray *parts, const char *name)
@@ -41,7 +41,7 @@ static enum work_status put_files(const struct work *w, const struct place *plac
 				  int say, GError **error)
 {
 	g_autoptr(GArray) parts = NULL;
-	struct cover_counts counts;
+	unsigned shared;
 	AUTO_FD int root = -1;
 
 	if (place->late && !place->rootfs) {
@@ -56,9 +56,9 @@ static enum work_status put_files(const struct work *w, const struct place *plac
 		return WORK_FAILED;
 	if (place->late && !collect(w, files, &parts, say, error))
 		return WORK_NO_DAEMON;
-	if (!cover(parts, root, place->proc, place->here, &counts, error))
+	if (!cover(parts, root, place->proc, place->here, &shared, error))
 		return WORK_FAILED;
-	say_warnings(&counts, say);
+	say_shared(shared, say);
 	return WORK_DONE;
 }
 

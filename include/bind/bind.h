@@ -2,8 +2,8 @@
 #pragma once
 /*
  * Our files in containers' mount namespaces: put back where a dead instance left them, or taken
- * away. The work in a container is done by a process of its own, which is given up when it takes
- * too long: no container can keep the others waiting for ever.
+ * away. The work in containers is done by a few processes of their own (envoys.h), and one that takes too
+ * long is given up: no container can keep the others waiting for ever.
  */
 #include <glib.h>
 #include <stdbool.h>

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * Processes that work in containers' namespaces, one for each, and tell what they did. What a
- * container has mounted can make one of them hang, and even be unkillable: it is then left alone.
+ * A few processes that work in containers' namespaces, each in one after the other, and tell what
+ * they did. What a container has mounted can make one of them hang, and even be unkillable: it is
+ * then left alone, and another one goes on in its stead.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -12,27 +14,60 @@
 
 struct envoys;
 
-/* @fn gets the workers' messages and a BIND_TIMEOUT for each that was given up. */
-struct envoys *envoys_new(bind_fn *fn, void *arg);
+struct envoy_job {
+	size_t number;        /* the caller's */
+	pid_t pid;            /* a process of the container … */
+	uint64_t ns;          /* … and the number of its mount namespace */
+	unsigned patience_ms; /* for its table of mounts */
+	bool at_once;         /* others are at work, elsewhere */
+};
 
-/* In the worker: how it tells. */
+enum envoy_result {
+	ENVOY_DONE,
+	ENVOY_AGAIN,  /* the process ended, or the table of mounts changed under the work */
+	ENVOY_SHARED, /* nothing was done: it would be done in other namespaces, too */
+	ENVOY_LONG,   /* nothing was done: the table took longer than the patience */
+	ENVOY_N_RESULTS
+};
+
+/* In the envoy: how it tells. */
 struct envoys_voice {
 	int sock;
 };
 void envoys_say(const struct envoys_voice *voice, const char *path, enum bind_outcome outcome,
 		int error);
 
-/* What a worker does; it ends with it. */
-typedef void envoys_work(const struct envoys_voice *voice, const void *arg);
+struct envoys_task {
+	/* In each envoy, first: to let go of what one that is stuck must not keep. It needs @sock. */
+	void (*begin)(int sock, void *arg);
+	enum envoy_result (*work)(const struct envoys_voice *voice, const struct envoy_job *job,
+				  void *arg);
+	void *arg; /* an envoy's is its own copy */
+
+	/* In the caller: what was said, and BIND_TIMEOUT for one that is given up; the job's end. */
+	bind_fn *told;
+	void (*ended)(size_t number, enum envoy_result result, void *arg);
+	void *caller_arg;
+};
+
+/* @task is borrowed. */
+struct envoys *envoys_new(const struct envoys_task *task);
 
 /*
- * Has @work done by a new process on behalf of process @pid. @wait: for it to end, if it is quick; else
- * it works beside others. The calling process must have one thread. Returns 0 or -errno.
+ * Gives the job to one that is idle, or to a new one. The calling process must have one thread. Returns
+ * 0, -EAGAIN when as many as can be of use are busy, or -errno.
  */
-int envoys_send(struct envoys *envoys, pid_t pid, bool wait, envoys_work *work, const void *arg);
+int envoys_send(struct envoys *envoys, const struct envoy_job *job);
 
-/* Waits for all that are quick. */
-void envoys_wait(struct envoys *envoys);
+/* How many are at work and not late, and how many are late. */
+unsigned envoys_busy(const struct envoys *envoys);
+unsigned envoys_late(const struct envoys *envoys);
+
+/*
+ * Passes on what is said. With @wait it waits until something was, or somebody is late: who is,
+ * works on beside the others.
+ */
+void envoys_hear(struct envoys *envoys, bool wait);
 
 /* Waits for all that are left, a few seconds at most, and frees @envoys. Returns NULL. */
 struct envoys *envoys_end(struct envoys *envoys);

@@ -2,7 +2,6 @@
 #include "bind/bind.h"
 
 #include <errno.h>
-#include <sys/stat.h>
 
 #include "bind/envoys.h"
 #include "bind/live.h"
@@ -12,29 +11,35 @@
 
 #define MOST_MS 60000u
 
+/* For one that never stays as it was when it was looked at. */
+#define MOST_TRIES 8u
+
 /*
- * An ordinary table takes a millisecond, or, on a busy machine, many: a container that has a long one
- * waits for the others.
+ * Namespaces that have nothing to do with each other are seen to at once. An ordinary table of mounts
+ * takes a millisecond, or, on a busy machine, many: a container that has a long one waits for the
+ * others. What others share is changed when nobody else is at work.
  */
-#define SHORT_MS 20u
-#define LONG_MS  500u
+enum stage { AT_ONCE, AT_LENGTH, ONE_BY_ONE, N_STAGES };
+static const unsigned patience_ms[N_STAGES] = { 20, 500, 5000 };
+
+struct stop {
+	struct place *place;
+	enum stage stage;
+	unsigned tries;
+};
 
 struct run {
-	const struct host *host;
-	const struct live *live;
-	bool dry_run;
-	bool (*wants)(const struct visit *visit);
-	envoys_work *work;
-	struct envoys *envoys;
+	struct visit *visit;
 	bind_fn *fn;
 	void *arg;
 	struct bind_report *report;
+	struct envoys *envoys;
+	uint64_t deadline_ms;
+	enum stage stage;       /* what was in an earlier one is at its end */
+	GArray *stops;          /* struct stop */
+	GQueue todo[N_STAGES];  /* indices of stops */
+	GHashTable *busy;       /* the numbers of namespaces where somebody is at work */
 	GHashTable *containers; /* pids where something was done */
-	GHashTable *hopeless;   /* pids where something failed: not tried again */
-	bool at_once;           /* namespaces that have nothing to do with each other … */
-	GHashTable *visited;    /* … by their inode numbers */
-	bool postponed;         /* there are others */
-	bool late;              /* there are some whose table was too long */
 };
 
 static bool is_done(enum bind_outcome outcome)
@@ -50,113 +55,166 @@ static void on_event(const struct bind_event *event, void *arg)
 	run->report->counts[event->outcome]++;
 	if (is_done(event->outcome))
 		g_hash_table_add(run->containers, GINT_TO_POINTER(event->pid));
-	else if (event->outcome != BIND_GONE && event->outcome != BIND_COVERED)
-		g_hash_table_add(run->hopeless, GINT_TO_POINTER(event->pid));
 	if (run->fn)
 		run->fn(event, run->arg);
 }
 
-static unsigned left_alone(const struct bind_report *r)
+static void put_in_line(struct run *run, size_t number)
 {
-	return r->counts[BIND_GONE] + r->counts[BIND_COVERED];
+	const struct stop *stop = &g_array_index(run->stops, struct stop, number);
+
+	g_queue_push_tail(&run->todo[stop->stage], GSIZE_TO_POINTER(number));
 }
 
-/*
- * Whether nobody else works on the same mounts: the first root directory in its namespace, and what is
- * done to its mounts is done nowhere else.
- */
-static bool is_alone(struct run *run, const struct view_of *view)
-{
-	struct stat ns;
-
-	for (size_t i = 0; i < view->bounds->len; i++) {
-		const struct bound *b = view->bounds->pdata[i];
-
-		if (!b->alone)
-			return false;
-	}
-	return fstat(view->ns, &ns) == 0 &&
-	       g_hash_table_add(run->visited, GSIZE_TO_POINTER(ns.st_ino));
-}
-
-static bool on_view(const struct view_of *view, void *arg)
+static void on_end(size_t number, enum envoy_result result, void *arg)
 {
 	struct run *run = arg;
-	const struct visit visit = {
-		.host = run->host, .live = run->live, .view = view, .dry_run = run->dry_run
-	};
-	unsigned left = left_alone(run->report);
+	struct stop *stop = &g_array_index(run->stops, struct stop, number);
+
+	g_hash_table_remove(run->busy, GSIZE_TO_POINTER(stop->place->ns));
+	if (result == ENVOY_AGAIN && ++stop->tries == MOST_TRIES)
+		return;
+	if (result == ENVOY_LONG && stop->stage == ONE_BY_ONE)
+		run->report->incomplete = true;
+	if (result == ENVOY_DONE || (result == ENVOY_LONG && stop->stage == ONE_BY_ONE))
+		return;
+	if (result == ENVOY_SHARED)
+		stop->stage = ONE_BY_ONE;
+	else if (result == ENVOY_LONG)
+		stop->stage++;
+	stop->stage = MAX(stop->stage, run->stage);
+	put_in_line(run, number);
+}
+
+/* Returns whether the next one may be tried. */
+static bool send(struct run *run, size_t number)
+{
+	const struct stop *stop = &g_array_index(run->stops, struct stop, number);
+	const struct place *place = stop->place;
+	const struct envoy_job job = { .number = number,
+				       .pid = place->pids[stop->tries % place->n_pids],
+				       .ns = place->ns,
+				       .patience_ms = patience_ms[stop->stage],
+				       .at_once = stop->stage != ONE_BY_ONE };
 	int r;
 
-	if (!run->wants(&visit) || g_hash_table_contains(run->hopeless, GINT_TO_POINTER(view->pid)))
-		return true;
-	if (run->at_once && !is_alone(run, view)) {
-		run->postponed = true;
+	if (g_hash_table_contains(run->busy, GSIZE_TO_POINTER(place->ns))) {
+		put_in_line(run, number);
 		return true;
 	}
-	r = envoys_send(run->envoys, view->pid, !run->at_once, run->work, &visit);
-	if (r < 0) {
+	r = envoys_send(run->envoys, &job);
+	if (r == -EAGAIN) {
+		g_queue_push_head(&run->todo[stop->stage], GSIZE_TO_POINTER(number));
+		return false;
+	}
+	if (r == 0) {
+		g_hash_table_add(run->busy, GSIZE_TO_POINTER(place->ns));
+	} else {
 		const struct bind_event event = {
-			.pid = view->pid, .path = "/", .outcome = BIND_FAILED, .error = -r
+			.pid = job.pid, .path = "/", .outcome = BIND_FAILED, .error = -r
 		};
 
 		on_event(&event, run);
 	}
-	/* What one process of the container cannot reach another one may, see scan.h. */
-	return run->at_once || left_alone(run->report) == left;
+	return r < 0 || stop->stage != ONE_BY_ONE;
+}
+
+/* Each that waits is looked at once. */
+static void send_some(struct run *run)
+{
+	GQueue *todo = &run->todo[run->stage];
+	unsigned n = todo->length;
+
+	if (run->stage == ONE_BY_ONE && envoys_busy(run->envoys) > 0)
+		return;
+	while (n-- > 0 && send(run, GPOINTER_TO_SIZE(g_queue_pop_head(todo))))
+		;
+}
+
+static bool is_in_time(struct run *run)
+{
+	bool late = sys_coarse_ms() > run->deadline_ms;
+
+	run->report->incomplete |= late;
+	return !late;
+}
+
+static bool on_place(struct place *place, void *arg)
+{
+	struct run *run = arg;
+	const struct stop stop = { .place = place, .stage = AT_ONCE };
+
+	g_array_append_val(run->stops, stop);
+	put_in_line(run, run->stops->len - 1);
+	envoys_hear(run->envoys, false);
+	send_some(run);
+	return is_in_time(run);
+}
+
+/* In the last one those that are late are waited for, too: they may have to go again. */
+static bool is_finished(const struct run *run)
+{
+	return run->todo[run->stage].length == 0 && envoys_busy(run->envoys) == 0 &&
+	       (run->stage != ONE_BY_ONE || envoys_late(run->envoys) == 0);
+}
+
+static void finish_stage(struct run *run, enum stage stage)
+{
+	run->stage = stage;
+	while (is_in_time(run)) {
+		send_some(run);
+		if (is_finished(run))
+			return;
+		envoys_hear(run->envoys, true);
+	}
+}
+
+static void clear_stop(void *data)
+{
+	g_free(((struct stop *)data)->place);
 }
 
 /* Returns 0 or -errno. */
-static int scan(struct run *run, unsigned patience_ms)
+static int go_round(struct run *run)
 {
-	struct scan_counts counts = { 0 };
-	struct bind_report *report = run->report;
-	int r = scan_processes(run->host, &run->live->ours, sys_coarse_ms() + MOST_MS, patience_ms,
-			       on_view, run, &counts);
+	int r = scan_processes(run->visit->host, on_place, run, &run->report->unreadable);
 
-	envoys_wait(run->envoys);
-	report->looked_at = counts.looked_at;
-	report->unreadable = counts.unreadable;
-	run->late = counts.late > 0;
-	report->incomplete |= counts.incomplete;
+	for (unsigned stage = 0; stage < N_STAGES; stage++)
+		finish_stage(run, stage);
+	run->envoys = envoys_end(run->envoys);
+	run->report->looked_at = run->stops->len;
+	run->report->containers = g_hash_table_size(run->containers);
 	return r;
 }
 
-/*
- * Most containers at once: the kernel has each change of a mount wait for all CPUs, and can let many
- * wait together. What is left then, one after the other: see on_view(). A dry run would find twice.
- */
-static int scan_all(struct run *run)
+static bool do_run(struct visit *visit, bind_fn *fn, void *arg, struct bind_report *ret,
+		   GError **error)
 {
+	struct run run = { .visit = visit,
+			   .fn = fn,
+			   .arg = arg,
+			   .report = ret,
+			   .deadline_ms = sys_coarse_ms() + MOST_MS };
+	const struct envoys_task task = { .begin = visit_begin,
+					  .work = visit_place,
+					  .arg = visit,
+					  .told = on_event,
+					  .ended = on_end,
+					  .caller_arg = &run };
 	int r;
 
-	run->at_once = !run->dry_run;
-	r = scan(run, run->at_once ? SHORT_MS : MOST_MS);
-	if (r == 0 && run->at_once && run->late)
-		r = scan(run, LONG_MS);
-	if (r < 0 || !run->at_once ||
-	    (!run->late && !run->postponed && left_alone(run->report) == 0))
-		return r;
-	run->at_once = false;
-	run->report->counts[BIND_GONE] = run->report->counts[BIND_COVERED] = 0;
-	return scan(run, MOST_MS);
-}
-
-static bool do_run(struct run *run, GError **error)
-{
-	int r;
-
-	*run->report = (struct bind_report){ 0 };
-	run->containers = g_hash_table_new(NULL, NULL);
-	run->hopeless = g_hash_table_new(NULL, NULL);
-	run->visited = g_hash_table_new(NULL, NULL);
-	run->envoys = envoys_new(on_event, run);
-	r = scan_all(run);
-	run->envoys = envoys_end(run->envoys);
-	run->report->containers = g_hash_table_size(run->containers);
-	g_hash_table_unref(run->containers);
-	g_hash_table_unref(run->hopeless);
-	g_hash_table_unref(run->visited);
+	*ret = (struct bind_report){ 0 };
+	run.stops = g_array_new(FALSE, FALSE, sizeof(struct stop));
+	g_array_set_clear_func(run.stops, clear_stop);
+	run.busy = g_hash_table_new(NULL, NULL);
+	run.containers = g_hash_table_new(NULL, NULL);
+	run.envoys = envoys_new(&task);
+	r = go_round(&run);
+	for (unsigned stage = 0; stage < N_STAGES; stage++)
+		g_queue_clear(&run.todo[stage]);
+	g_array_unref(run.stops);
+	g_hash_table_unref(run.busy);
+	g_hash_table_unref(run.containers);
 	if (r < 0)
 		g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(-r),
 			    "cannot list the processes: %s", g_strerror(-r));
@@ -167,15 +225,11 @@ bool bind_repair(const struct host *host, const char *mountpoint, bool dry_run, 
 		 void *arg, struct bind_report *ret, GError **error)
 {
 	struct live live = LIVE_NONE;
-	struct run run = { .host = host,
-			   .live = &live,
-			   .dry_run = dry_run,
-			   .wants = visit_wants_repair,
-			   .work = visit_repair,
-			   .fn = fn,
-			   .arg = arg,
-			   .report = ret };
-	bool ok = live_open(host, mountpoint, true, &live, error) && do_run(&run, error);
+	struct visit visit = {
+		.host = host, .live = &live, .what = VISIT_REPAIR, .dry_run = dry_run
+	};
+	bool ok = live_open(host, mountpoint, true, &live, error) &&
+		  do_run(&visit, fn, arg, ret, error);
 
 	live_clear(&live);
 	return ok;
@@ -185,15 +239,11 @@ bool bind_detach(const struct host *host, const char *mountpoint, bool dry_run, 
 		 void *arg, struct bind_report *ret, GError **error)
 {
 	struct live live = LIVE_NONE;
-	struct run run = { .host = host,
-			   .live = &live,
-			   .dry_run = dry_run,
-			   .wants = visit_wants_detach,
-			   .work = visit_detach,
-			   .fn = fn,
-			   .arg = arg,
-			   .report = ret };
-	bool ok = live_open(host, mountpoint, false, &live, error) && do_run(&run, error);
+	struct visit visit = {
+		.host = host, .live = &live, .what = VISIT_DETACH, .dry_run = dry_run
+	};
+	bool ok = live_open(host, mountpoint, false, &live, error) &&
+		  do_run(&visit, fn, arg, ret, error);
 
 	live_clear(&live);
 	return ok;

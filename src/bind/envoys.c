@@ -15,41 +15,54 @@
 #include "util/fd.h"
 #include "util/sys.h"
 
+/* The kernel has each change of a mount wait for all CPUs, and lets many wait together. */
+#define MOST_BUSY 8u
+
 /* A container's files take some milliseconds. Who takes longer works on beside the others … */
 #define QUICK_MS  1000u
 /* … this long, … */
 #define LATE_MS   5000u
-/* … and the next ones that are waited for are given less: there may be thousands. */
+/* … and the next ones are given less: there may be thousands. */
 #define MANY_LATE 8u
 #define MOST_LATE 64u
 
+/* The last one of a job has BIND_N_OUTCOMES for its outcome, and the result for its error. */
 struct message {
 	enum bind_outcome outcome;
 	int error;
 	char path[PATH_MAX];
 };
 
-struct worker {
-	pid_t pid;   /* its own */
-	pid_t asked; /* of the container's process */
+struct envoy {
+	pid_t pid;
 	int sock;
-	uint64_t started_ms;
+	bool busy, late;
+	uint64_t since_ms;
+	struct envoy_job job;
 };
 
 struct envoys {
-	bind_fn *fn;
-	void *arg;
-	struct worker late[MOST_LATE]; /* at work; the oldest first */
-	unsigned n_late;
+	const struct envoys_task *task;
+	struct envoy all[MOST_BUSY + MOST_LATE];
+	unsigned n, n_busy, n_late; /* a late one is not counted as busy */
 };
 
-struct envoys *envoys_new(bind_fn *fn, void *arg)
+struct envoys *envoys_new(const struct envoys_task *task)
 {
 	struct envoys *envoys = g_new0(struct envoys, 1);
 
-	envoys->fn = fn;
-	envoys->arg = arg;
+	envoys->task = task;
 	return envoys;
+}
+
+unsigned envoys_busy(const struct envoys *envoys)
+{
+	return envoys->n_busy;
+}
+
+unsigned envoys_late(const struct envoys *envoys)
+{
+	return envoys->n_late;
 }
 
 void envoys_say(const struct envoys_voice *voice, const char *path, enum bind_outcome outcome,
@@ -62,139 +75,221 @@ void envoys_say(const struct envoys_voice *voice, const char *path, enum bind_ou
 	(void)send(voice->sock, &m, offsetof(struct message, path) + len, MSG_NOSIGNAL);
 }
 
-static void tell(const struct envoys *envoys, pid_t pid, enum bind_outcome outcome, int error,
-		 const char *path)
-{
-	const struct bind_event event = {
-		.pid = pid, .path = path, .outcome = outcome, .error = error
-	};
-
-	envoys->fn(&event, envoys->arg);
-}
-
-/* Passes messages on until the worker has no more to say (true) or the time is up. */
-static bool listen_to(const struct envoys *envoys, const struct worker *w, uint64_t until_ms)
-{
-	for (;;) {
-		struct pollfd p = { .fd = w->sock, .events = POLLIN };
-		uint64_t now = sys_coarse_ms();
-		int timeout = now < until_ms ? (int)(until_ms - now) : 0;
-		struct message m;
-		ssize_t n;
-		int r = poll(&p, 1, timeout);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return false;
-		n = recv(w->sock, &m, sizeof(m) - 1, 0);
-		if (n < (ssize_t)offsetof(struct message, path) || m.outcome >= BIND_N_OUTCOMES)
-			return true;
-		((char *)&m)[n] = '\0';
-		tell(envoys, w->asked, m.outcome, m.error, m.path);
-	}
-}
-
-/* Who said all is gone in a moment: nobody waits for that, the others want to be put right, too. */
-static void reap(void)
-{
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
-}
-
-/* Gone within a moment, or stuck in the kernel and left alone. What it had done is told, too. */
-static void end(const struct envoys *envoys, const struct worker *w)
-{
-	(void)kill(w->pid, SIGKILL);
-	for (unsigned i = 0; i < 500 && waitpid(w->pid, NULL, WNOHANG) == 0; i++)
-		g_usleep(100);
-	(void)listen_to(envoys, w, 0);
-	tell(envoys, w->asked, BIND_TIMEOUT, 0, "");
-}
-
-static void forget(struct envoys *envoys, unsigned i)
-{
-	fd_close(&envoys->late[i].sock);
-	envoys->n_late--;
-	memmove(&envoys->late[i], &envoys->late[i + 1],
-		(envoys->n_late - i) * sizeof(envoys->late[0]));
-}
-
-static void give_up(struct envoys *envoys, unsigned i)
-{
-	const struct worker *w = &envoys->late[i];
-
-	if (!listen_to(envoys, w, w->started_ms + LATE_MS))
-		end(envoys, w);
-	forget(envoys, i);
-}
-
-static void hear(struct envoys *envoys, unsigned i, uint64_t until_ms)
-{
-	if (listen_to(envoys, &envoys->late[i], until_ms))
-		forget(envoys, i);
-}
-
-/* Also so that nobody is kept waiting who has much to say. */
-static void make_room(struct envoys *envoys)
-{
-	for (unsigned i = envoys->n_late; i-- > 0;)
-		hear(envoys, i, 0);
-	reap();
-	if (envoys->n_late == MOST_LATE)
-		give_up(envoys, 0);
-}
-
 /* In the new process. */
-_Noreturn static void be_worker(pid_t parent, int sock, envoys_work *work, const void *arg)
+_Noreturn static void be_envoy(const struct envoys_task *task, pid_t parent, int sock)
 {
 	const struct envoys_voice voice = { .sock = sock };
+	struct envoy_job job;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() == parent)
-		work(&voice, arg);
+	task->begin(sock, task->arg);
+	while (getppid() == parent && recv(sock, &job, sizeof(job), 0) == sizeof(job)) {
+		enum envoy_result result = task->work(&voice, &job, task->arg);
+
+		envoys_say(&voice, "", BIND_N_OUTCOMES, (int)result);
+	}
 	_exit(0);
 }
 
-int envoys_send(struct envoys *envoys, pid_t pid, bool wait, envoys_work *work, const void *arg)
+/* Returns 0 or -errno; the new one is the last. */
+static int add(struct envoys *envoys)
 {
-	struct worker w = { .asked = pid, .started_ms = sys_coarse_ms() };
+	struct envoy e = { 0 };
 	pid_t self = getpid();
-	unsigned patience = envoys->n_late == 0 ? QUICK_MS : envoys->n_late < MANY_LATE ? 100 : 10;
 	int pair[2];
 
-	make_room(envoys);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
-	w.sock = pair[0];
-	w.pid = fork();
-	if (w.pid == 0)
-		be_worker(self, pair[1], work, arg);
+	e.sock = pair[0];
+	e.pid = fork();
+	if (e.pid == 0)
+		be_envoy(envoys->task, self, pair[1]);
 	close(pair[1]);
-	if (w.pid < 0) {
+	if (e.pid < 0) {
 		int err = errno;
 
 		close(pair[0]);
 		return -err;
 	}
-	envoys->late[envoys->n_late++] = w;
-	if (wait)
-		hear(envoys, envoys->n_late - 1, w.started_ms + patience);
+	envoys->all[envoys->n++] = e;
 	return 0;
 }
 
-void envoys_wait(struct envoys *envoys)
+static void tell(const struct envoys *envoys, const struct envoy *e, enum bind_outcome outcome,
+		 int error, const char *path)
 {
-	for (unsigned i = envoys->n_late; i-- > 0;)
-		hear(envoys, i, envoys->late[i].started_ms + QUICK_MS);
+	const struct bind_event event = {
+		.pid = e->job.pid, .path = path, .outcome = outcome, .error = error
+	};
+
+	envoys->task->told(&event, envoys->task->caller_arg);
+}
+
+static void end_job(struct envoys *envoys, struct envoy *e, enum envoy_result result)
+{
+	if (e->late)
+		envoys->n_late--;
+	else
+		envoys->n_busy--;
+	e->busy = e->late = false;
+	envoys->task->ended(e->job.number, result, envoys->task->caller_arg);
+}
+
+/* The last one gets its place. */
+static void drop(struct envoys *envoys, struct envoy *e)
+{
+	fd_close(&e->sock);
+	*e = envoys->all[--envoys->n];
+}
+
+/* What it said until now. Returns false when it is gone. */
+static bool hear(struct envoys *envoys, struct envoy *e)
+{
+	for (;;) {
+		struct message m;
+		ssize_t n = recv(e->sock, &m, sizeof(m) - 1, MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return true;
+		if (n < (ssize_t)offsetof(struct message, path))
+			return false;
+		((char *)&m)[n] = '\0';
+		if (m.outcome < BIND_N_OUTCOMES) {
+			tell(envoys, e, m.outcome, m.error, m.path);
+			continue;
+		}
+		end_job(envoys, e, (enum envoy_result)m.error);
+		return true;
+	}
+}
+
+static void hear_or_drop(struct envoys *envoys, struct envoy *e)
+{
+	if (hear(envoys, e))
+		return;
+	if (e->busy) {
+		tell(envoys, e, BIND_FAILED, EIO, "");
+		end_job(envoys, e, ENVOY_DONE);
+	}
+	drop(envoys, e);
+}
+
+/* Gone within a moment, or stuck in the kernel and left alone. What it had done is told, too. */
+static void give_up(struct envoys *envoys, struct envoy *e)
+{
+	(void)kill(e->pid, SIGKILL);
+	for (unsigned i = 0; i < 500 && waitpid(e->pid, NULL, WNOHANG) == 0; i++)
+		g_usleep(100);
+	(void)hear(envoys, e);
+	if (e->busy) {
+		tell(envoys, e, BIND_TIMEOUT, 0, "");
+		end_job(envoys, e, ENVOY_DONE);
+	}
+	drop(envoys, e);
+}
+
+static unsigned patience(const struct envoys *envoys, const struct envoy *e)
+{
+	if (e->late)
+		return envoys->n_late < MOST_LATE ? LATE_MS : 0;
+	return envoys->n_late == 0 ? QUICK_MS : envoys->n_late < MANY_LATE ? 100 : 10;
+}
+
+/* From the last to the first: in the place of one that is dropped is one that was looked at. */
+static void look_at_clock(struct envoys *envoys)
+{
+	uint64_t now = sys_coarse_ms();
+
+	for (unsigned i = envoys->n; i-- > 0;) {
+		struct envoy *e = &envoys->all[i];
+
+		if (!e->busy || now - e->since_ms < patience(envoys, e))
+			continue;
+		if (e->late) {
+			give_up(envoys, e);
+			continue;
+		}
+		e->late = true;
+		envoys->n_busy--;
+		envoys->n_late++;
+	}
+}
+
+static int time_left(const struct envoys *envoys)
+{
+	uint64_t now = sys_coarse_ms(), left = LATE_MS;
+
+	for (unsigned i = 0; i < envoys->n; i++) {
+		const struct envoy *e = &envoys->all[i];
+
+		if (e->busy) {
+			uint64_t end = e->since_ms + patience(envoys, e);
+
+			left = MIN(left, end > now ? end - now : 0);
+		}
+	}
+	return (int)left + 1;
+}
+
+void envoys_hear(struct envoys *envoys, bool wait)
+{
+	struct pollfd polls[G_N_ELEMENTS(envoys->all)];
+	unsigned n = envoys->n;
+
+	for (unsigned i = 0; i < n; i++)
+		polls[i] = (struct pollfd){ .fd = envoys->all[i].sock, .events = POLLIN };
+	if (poll(polls, n, wait ? time_left(envoys) : 0) > 0)
+		for (unsigned i = n; i-- > 0;)
+			if (polls[i].revents)
+				hear_or_drop(envoys, &envoys->all[i]);
+	look_at_clock(envoys);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+static struct envoy *find_idle(struct envoys *envoys)
+{
+	for (unsigned i = 0; i < envoys->n; i++)
+		if (!envoys->all[i].busy)
+			return &envoys->all[i];
+	return NULL;
+}
+
+int envoys_send(struct envoys *envoys, const struct envoy_job *job)
+{
+	struct envoy *e = find_idle(envoys);
+	int r;
+
+	if (!e && (envoys->n_busy >= MOST_BUSY || envoys->n == G_N_ELEMENTS(envoys->all)))
+		return -EAGAIN;
+	if (!e) {
+		r = add(envoys);
+		if (r < 0)
+			return r;
+		e = &envoys->all[envoys->n - 1];
+	}
+	if (send(e->sock, job, sizeof(*job), MSG_NOSIGNAL) < 0) {
+		r = -errno;
+		drop(envoys, e);
+		return r == -EPIPE ? envoys_send(envoys, job) : r;
+	}
+	e->busy = true;
+	e->since_ms = sys_coarse_ms();
+	e->job = *job;
+	envoys->n_busy++;
+	return 0;
 }
 
 struct envoys *envoys_end(struct envoys *envoys)
 {
 	pid_t r = 0;
 
-	while (envoys->n_late > 0)
-		give_up(envoys, 0);
+	while (envoys->n_busy + envoys->n_late > 0)
+		envoys_hear(envoys, true);
+	while (envoys->n > 0)
+		drop(envoys, &envoys->all[envoys->n - 1]);
 	/* Nobody else's to wait for; one that is stuck is left. */
 	for (unsigned i = 0; i < 500 && r >= 0; i += r == 0) {
 		r = waitpid(-1, NULL, WNOHANG);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bind/envoys.h"
@@ -19,7 +20,8 @@
 
 #define LOCK_MS 60000u
 
-int live_mount_id(const struct host *host, int fd, uint64_t *ret)
+/* Before Linux 5.8. */
+static int read_mount_id(const struct host *host, int fd, uint64_t *ret)
 {
 	static const char key[] = "\nmnt_id:";
 	char path[32], text[1024];
@@ -35,6 +37,17 @@ int live_mount_id(const struct host *host, int fd, uint64_t *ret)
 		return -EBADMSG;
 	p += sizeof(key) - 1;
 	return num_take_field(&p, ret) && *p == '\n' ? 0 : -EBADMSG;
+}
+
+int live_mount_id(const struct host *host, int fd, uint64_t *ret)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0 ||
+	    !(st.stx_mask & STATX_MNT_ID))
+		return read_mount_id(host, fd, ret);
+	*ret = st.stx_mnt_id;
+	return 0;
 }
 
 struct look {
@@ -60,16 +73,23 @@ static bool look_at(const struct mountinfo *m, void *arg)
 	return true;
 }
 
-/* A dead file system says so when a file of it is opened; looks and attributes are cached. */
-static void open_file(const struct envoys_voice *voice, const void *arg)
+/* Stuck here, it must not keep the lock. */
+static void begin_asking(int sock, void *dir)
 {
-	const int *dir = arg;
-	int keep[] = { *dir, voice->sock }, fd;
+	int keep[] = { sock, *(int *)dir };
 
-	/* Stuck here, it must not keep the lock. */
 	fd_close_others(keep, G_N_ELEMENTS(keep));
-	fd = openat(*dir, "proc/uptime", O_RDONLY | O_CLOEXEC);
+}
+
+/* A dead file system says so when a file of it is opened; looks and attributes are cached. */
+static enum envoy_result open_file(const struct envoys_voice *voice, const struct envoy_job *job,
+				   void *dir)
+{
+	int fd = openat(*(int *)dir, "proc/uptime", O_RDONLY | O_CLOEXEC);
+
+	(void)job;
 	envoys_say(voice, "", fd < 0 ? BIND_FAILED : BIND_FOUND, fd < 0 ? errno : 0);
+	return ENVOY_DONE;
 }
 
 static void take_answer(const struct bind_event *event, void *arg)
@@ -77,14 +97,27 @@ static void take_answer(const struct bind_event *event, void *arg)
 	*(int *)arg = event->outcome == BIND_TIMEOUT ? -ETIMEDOUT : -event->error;
 }
 
+static void take_end(size_t number, enum envoy_result result, void *arg)
+{
+	(void)number;
+	(void)result;
+	(void)arg;
+}
+
 int live_ask(int dir)
 {
-	int result = -EIO;
-	struct envoys *envoys = envoys_new(take_answer, &result);
-	int r = envoys_send(envoys, 0, true, open_file, &dir);
+	int answer = -EIO;
+	const struct envoys_task task = { .begin = begin_asking,
+					  .work = open_file,
+					  .arg = &dir,
+					  .told = take_answer,
+					  .ended = take_end,
+					  .caller_arg = &answer };
+	struct envoys *envoys = envoys_new(&task);
+	int r = envoys_send(envoys, &(struct envoy_job){ 0 });
 
 	envoys_end(envoys);
-	return r < 0 ? r : result;
+	return r < 0 ? r : answer;
 }
 
 static int look(const struct host *host, const char *mountpoint, struct live *live)

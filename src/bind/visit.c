@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/host.h"
@@ -22,27 +23,42 @@ struct spare {
 struct guest {
 	const struct visit *visit;
 	const struct envoys_voice *voice;
-	GPtrArray *bounds; /* as the table is now */
+	const GPtrArray *bounds; /* as the table was a moment ago */
 	GArray *spares;
+	int root;       /* of the container, O_PATH */
+	bool overtaken; /* by the container, which changed its table, or ended */
 };
 
-/* The paths of mountinfo are right from here on, and no file of the host's can be reached. */
-static int enter(const struct visit *v)
+void visit_begin(int sock, void *visit)
 {
-	AUTO_FD int root = -1;
-	char path[32];
+	struct visit *v = visit;
+	int proc = host_proc_dir(v->host);
+	int keep[] = { sock, proc, v->live->fd };
 
-	(void)snprintf(path, sizeof(path), "%d/root", v->view->pid);
-	root = openat(host_proc_dir(v->host), path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0 || setns(v->view->ns, CLONE_NEWNS) < 0 || fchdir(root) < 0 || chroot(".") < 0)
+	/* Stuck in a container, it must not keep the lock. */
+	fd_close_others(keep, G_N_ELEMENTS(keep));
+	v->home = openat(proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	v->home_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (v->home < 0 || v->home_root < 0)
+		_exit(1);
+}
+
+/*
+ * The paths of mountinfo are right from here on, and no file of the host's can be reached but for those
+ * of its procfs, which is the working directory.
+ */
+static int enter(const struct visit *v, int ns, int root)
+{
+	if (setns(ns, CLONE_NEWNS) < 0 || fchdir(root) < 0 || chroot(".") < 0 ||
+	    fchdir(host_proc_dir(v->host)) < 0)
 		return -errno;
 	return 0;
 }
 
-/* Stuck in a container, it must not keep the lock. */
-static void let_go(const struct visit *v)
+static void come_home(const struct visit *v)
 {
-	close(v->live->lock);
+	if (setns(v->home, CLONE_NEWNS) < 0 || fchdir(v->home_root) < 0 || chroot(".") < 0)
+		_exit(1);
 }
 
 static bool is_gone(int r)
@@ -50,33 +66,13 @@ static bool is_gone(int r)
 	return r == -ENOENT || r == -ENOTDIR || r == -ESRCH;
 }
 
-static int read_table(const struct visit *v, GPtrArray **ret)
-{
-	AUTO_FD int fd = openat(host_proc_dir(v->host), "self/mountinfo", O_RDONLY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : table_ours(fd, &v->live->ours, UINT64_MAX, ret);
-}
-
-/* Goes there and reads the table. Tells of a failure; NULL then. */
-static GPtrArray *arrive(const struct guest *g)
-{
-	GPtrArray *bounds = NULL;
-	int r = enter(g->visit);
-
-	if (r == 0)
-		r = read_table(g->visit, &bounds);
-	if (r < 0)
-		envoys_say(g->voice, "/", is_gone(r) ? BIND_GONE : BIND_FAILED, -r);
-	return bounds;
-}
-
 /*
  * A descriptor of the mount @b if it still is what lies at its point. Nothing is asked of its file
  * system, which may be dead. -ESTALE: something else lies there.
  */
-static int open_bound(const struct guest *g, const struct bound *b)
+static int open_bound(struct guest *g, const struct bound *b)
 {
-	AUTO_FD int fd = sys_open_in_root(AT_FDCWD, b->point, O_PATH | O_NOFOLLOW);
+	AUTO_FD int fd = sys_open_in_root(g->root, b->point, O_PATH | O_NOFOLLOW);
 	uint64_t id;
 	int r;
 
@@ -88,13 +84,14 @@ static int open_bound(const struct guest *g, const struct bound *b)
 	return id == b->id ? fd_steal(&fd) : -ESTALE;
 }
 
-static void say(const struct guest *g, const struct bound *b, enum bind_outcome outcome)
+static void say(struct guest *g, const struct bound *b, enum bind_outcome outcome)
 {
 	envoys_say(g->voice, b->point, outcome, 0);
 }
 
-static void say_error(const struct guest *g, const struct bound *b, int r)
+static void say_error(struct guest *g, const struct bound *b, int r)
 {
+	g->overtaken |= r == -ESTALE || is_gone(r);
 	if (r == -ESTALE)
 		say(g, b, BIND_COVERED);
 	else if (is_gone(r))
@@ -115,22 +112,19 @@ static int make_private(const char *path)
 
 /*
  * Changes the mount that @fd is of. Not by its path, which the container may have changed since it
- * was looked at, but by the descriptor's in the host's procfs.
+ * was looked at, but by the descriptor's in the host's procfs, where we are.
  */
-static int change_at(const struct guest *g, int fd, int (*change)(const char *path))
+static int change_at(int fd, int (*change)(const char *path))
 {
 	char path[32];
-	int r = 0;
 
 	(void)snprintf(path, sizeof(path), "self/fd/%d", fd);
-	if (fchdir(host_proc_dir(g->visit->host)) < 0 || change(path) < 0)
-		r = -errno;
-	return chdir("/") < 0 ? -errno : r;
+	return change(path) < 0 ? -errno : 0;
 }
 
-static int take_away(const struct guest *g, int fd)
+static int take_away(int fd)
 {
-	return change_at(g, fd, detach);
+	return change_at(fd, detach);
 }
 
 static bool is_dead_top(const GPtrArray *bounds, const struct bound *b)
@@ -138,18 +132,10 @@ static bool is_dead_top(const GPtrArray *bounds, const struct bound *b)
 	return !b->live && table_is_top(bounds, b);
 }
 
-bool visit_wants_repair(const struct visit *v)
-{
-	for (size_t i = 0; i < v->view->bounds->len; i++)
-		if (is_dead_top(v->view->bounds, v->view->bounds->pdata[i]))
-			return true;
-	return false;
-}
-
 /* To be done before the namespace is left for another one, from where ours cannot be copied. */
 static void make_spares(struct guest *g)
 {
-	const GPtrArray *bounds = g->visit->view->bounds;
+	const GPtrArray *bounds = g->bounds;
 
 	for (size_t i = 0; i < bounds->len; i++) {
 		const struct bound *b = bounds->pdata[i];
@@ -173,19 +159,19 @@ static int take_spare(struct guest *g, const char *root)
 
 		if (s->root && strcmp(s->root, root) == 0) {
 			s->root = NULL;
-			return s->fd;
+			return fd_steal(&s->fd);
 		}
 	}
 	return -ENOENT;
 }
 
 /* Mounts the copy @tree in the place of the dead @b, whose descriptor is @target. */
-static void put_back(const struct guest *g, const struct bound *b, int tree, int target)
+static void put_back(struct guest *g, const struct bound *b, int tree, int target)
 {
 	int r = sys_mount_beneath(tree, target);
 
 	if (r == 0) {
-		r = take_away(g, target);
+		r = take_away(target);
 		if (r == 0)
 			say(g, b, BIND_BENEATH);
 		else
@@ -209,7 +195,7 @@ static void put_back(const struct guest *g, const struct bound *b, int tree, int
  * dead file to the next. Returns what is left on top, with a descriptor; NULL when no more is to be
  * done.
  */
-static const struct bound *clear_stack(const struct guest *g, const struct bound *top, int *ret_fd)
+static const struct bound *clear_stack(struct guest *g, const struct bound *top, int *ret_fd)
 {
 	const struct bound *b = top, *below;
 
@@ -229,7 +215,7 @@ static const struct bound *clear_stack(const struct guest *g, const struct bound
 			return NULL;
 		}
 		below = table_below(g->bounds, b);
-		if (!below || take_away(g, fd) < 0) {
+		if (!below || take_away(fd) < 0) {
 			*ret_fd = fd_steal(&fd);
 			return b;
 		}
@@ -254,25 +240,7 @@ static void repair_stack(struct guest *g, const struct bound *top)
 	if (b)
 		put_back(g, b, tree, target);
 	if (b && !private)
-		change_at(g, tree, make_private);
-}
-
-void visit_repair(const struct envoys_voice *voice, const void *visit)
-{
-	struct guest g = { .visit = visit, .voice = voice };
-
-	let_go(g.visit);
-	g.spares = g_array_new(FALSE, FALSE, sizeof(struct spare));
-	make_spares(&g);
-	g.bounds = arrive(&g);
-	if (!g.bounds)
-		return;
-	for (size_t i = 0; i < g.bounds->len; i++) {
-		const struct bound *b = g.bounds->pdata[i];
-
-		if (is_dead_top(g.bounds, b))
-			repair_stack(&g, b);
-	}
+		change_at(tree, make_private);
 }
 
 /*
@@ -290,15 +258,7 @@ static bool is_own(const struct visit *v, const struct bound *b)
 	       strcmp(b->point, v->live->mountpoint) == 0;
 }
 
-bool visit_wants_detach(const struct visit *v)
-{
-	for (size_t i = 0; i < v->view->bounds->len; i++)
-		if (!is_own(v, v->view->bounds->pdata[i]))
-			return true;
-	return false;
-}
-
-static void detach_stack(const struct guest *g, const struct bound *top)
+static void detach_stack(struct guest *g, const struct bound *top)
 {
 	for (const struct bound *b = top; b && !is_own(g->visit, b);
 	     b = table_below(g->bounds, b)) {
@@ -310,7 +270,7 @@ static void detach_stack(const struct guest *g, const struct bound *top)
 			continue;
 		}
 		if (fd >= 0)
-			r = take_away(g, fd);
+			r = take_away(fd);
 		if (r == -EINVAL)
 			say(g, b, BIND_LOCKED);
 		else if (r < 0)
@@ -322,18 +282,106 @@ static void detach_stack(const struct guest *g, const struct bound *top)
 	}
 }
 
-void visit_detach(const struct envoys_voice *voice, const void *visit)
+static bool repairs(const struct guest *g)
 {
-	struct guest g = { .visit = visit, .voice = voice };
+	return g->visit->what == VISIT_REPAIR;
+}
 
-	let_go(g.visit);
-	g.bounds = arrive(&g);
-	if (!g.bounds)
-		return;
-	for (size_t i = 0; i < g.bounds->len; i++) {
-		const struct bound *b = g.bounds->pdata[i];
+static bool is_wanted(const struct guest *g)
+{
+	for (size_t i = 0; i < g->bounds->len; i++) {
+		const struct bound *b = g->bounds->pdata[i];
 
-		if (table_is_top(g.bounds, b))
-			detach_stack(&g, b);
+		if (repairs(g) ? is_dead_top(g->bounds, b) : !is_own(g->visit, b))
+			return true;
 	}
+	return false;
+}
+
+static void work_on_all(struct guest *g)
+{
+	for (size_t i = 0; i < g->bounds->len; i++) {
+		const struct bound *b = g->bounds->pdata[i];
+
+		if (repairs(g) && is_dead_top(g->bounds, b))
+			repair_stack(g, b);
+		else if (!repairs(g) && table_is_top(g->bounds, b))
+			detach_stack(g, b);
+	}
+}
+
+static bool are_alone(const GPtrArray *bounds)
+{
+	for (size_t i = 0; i < bounds->len; i++)
+		if (!((const struct bound *)bounds->pdata[i])->alone)
+			return false;
+	return true;
+}
+
+static void clear_spare(void *data)
+{
+	fd_close(&((struct spare *)data)->fd);
+}
+
+/* In the namespace @ns. */
+static void work_there(struct guest *g, int ns)
+{
+	int r;
+
+	g->spares = g_array_new(FALSE, FALSE, sizeof(struct spare));
+	g_array_set_clear_func(g->spares, clear_spare);
+	if (repairs(g))
+		make_spares(g);
+	r = enter(g->visit, ns, g->root);
+	if (r == 0)
+		work_on_all(g);
+	else
+		envoys_say(g->voice, "/", BIND_FAILED, -r);
+	come_home(g->visit);
+	g_array_unref(g->spares);
+}
+
+/* Opens what is the process's. Returns 0, what opening says, or -ESRCH when it is another one by now. */
+static int open_process(const struct visit *v, const struct envoy_job *job, int *ret_table,
+			int *ret_ns, int *ret_dir)
+{
+	char path[16];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%d", job->pid);
+	*ret_dir = openat(host_proc_dir(v->host), path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	*ret_ns = *ret_dir < 0 ? -1 : openat(*ret_dir, "ns/mnt", O_RDONLY | O_CLOEXEC);
+	*ret_table = *ret_ns < 0 ? -1 : openat(*ret_dir, "mountinfo", O_RDONLY | O_CLOEXEC);
+	if (*ret_table < 0 || fstat(*ret_ns, &st) < 0)
+		return -errno;
+	return st.st_ino == job->ns ? 0 : -ESRCH;
+}
+
+enum envoy_result visit_place(const struct envoys_voice *voice, const struct envoy_job *job,
+			      void *visit)
+{
+	struct guest g = { .visit = visit, .voice = voice, .root = -1 };
+	g_autoptr(GPtrArray) bounds = NULL;
+	AUTO_FD int table = -1;
+	AUTO_FD int dir = -1;
+	AUTO_FD int root = -1;
+	AUTO_FD int ns = -1;
+	int r = open_process(g.visit, job, &table, &ns, &dir);
+
+	if (r == 0)
+		r = table_ours(table, &g.visit->live->ours, sys_coarse_ms() + job->patience_ms,
+			       &bounds);
+	if (r < 0)
+		return r == -ETIME ? ENVOY_LONG : ENVOY_AGAIN;
+	g.bounds = bounds;
+	if (!is_wanted(&g))
+		return ENVOY_DONE;
+	if (job->at_once && !g.visit->dry_run && !are_alone(bounds))
+		return ENVOY_SHARED;
+	root = openat(dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return ENVOY_AGAIN;
+	g.root = root;
+	work_there(&g, ns);
+	return g.overtaken ? ENVOY_AGAIN : ENVOY_DONE;
 }

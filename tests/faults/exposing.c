@@ -11,27 +11,23 @@
 
 #define EXPOSED_US 1000
 
-/* The linker's names for what is called sys_…() and for the functions themselves. */
-int __wrap_sys_open_in_root(int dirfd, const char *path, int flags);
-int __real_sys_open_in_root(int dirfd, const char *path, int flags);
+/* The linker's name for what is called sys_mount_beneath(). */
 int __wrap_sys_mount_beneath(int tree, int target);
 
-static char last[PATH_MAX]; /* opened in a container */
-
-int __wrap_sys_open_in_root(int dirfd, const char *path, int flags)
-{
-	if (dirfd == AT_FDCWD)
-		(void)snprintf(last, sizeof(last), "%s", path);
-	return __real_sys_open_in_root(dirfd, path, flags);
-}
-
+/* Repair is in the host's procfs, with the container's root for its own. */
 int __wrap_sys_mount_beneath(int tree, int target)
 {
+	char link[32], path[PATH_MAX];
 	AUTO_FD int bare = -1;
+	ssize_t n;
 
-	(void)target;
-	(void)umount2(last, MNT_DETACH);
+	(void)snprintf(link, sizeof(link), "self/fd/%d", target);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0)
+		return -1;
+	path[n] = '\0';
+	(void)umount2(link, MNT_DETACH);
 	(void)usleep(EXPOSED_US);
-	bare = open(last, O_PATH | O_CLOEXEC);
+	bare = open(path, O_PATH | O_CLOEXEC);
 	return sys_mount_onto(tree, bare);
 }

@@ -179,6 +179,9 @@ def main():
     if not args.build or os.geteuid() != 0:
         parser.error('root and --build are needed')
     os.umask(0o022)
+    # A shell that starts us in the background has these ignored, and so would all that is tested.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, on_alarm)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     run = laboratory.Run(args.build)

@@ -13,7 +13,7 @@ import time
 import urllib.parse
 
 from lab import MIB, host, inside
-from lab.bound import HOW, ctl, dead_files, ours, outcome, total_kb
+from lab.bound import HOW, ctl, dead_files, ours, outcome, repair_is_over, total_kb
 from lab.check import between, equal, eventually, holds, ok, raises
 
 def test_dry_run_and_repair_by_hand(lab):
@@ -108,6 +108,7 @@ def test_a_daemon_that_does_not_answer(lab):
     """Stopped, it is named in one sentence within seconds; its files can still be taken away."""
     daemon = lab.start_daemon()
     box = lab.container(memory=256 * MIB, daemon=daemon)
+    repair_is_over(daemon)  # stopped in the midst of it, it would keep its lock
     processes = list(daemon.processes())
     try:
         for pid in processes:

@@ -21,7 +21,7 @@ from lab.bundle import (
     program,
     whole_tree,
 )
-from lab.check import between, equal, holds, needs, ok
+from lab.check import between, equal, eventually, holds, needs, ok
 
 USER = 1000
 
@@ -107,16 +107,16 @@ def test_some_files_or_none(lab):
 
     wanted = bundles.hook('--files', 'meminfo,sys/devices/system/cpu')
     cases = (
-        (None, wanted, ['/proc/meminfo', '/sys/devices/system/cpu']),
-        (annotated(lxcfs__clone_files='uptime, stat'), wanted, ['/proc/stat', '/proc/uptime']),
-        (annotated(lxcfs__clone='off'), wanted, []),
-        (annotated(lxcfs__clone='on', lxcfs__clone_files='uptime,of-tomorrow'), wanted, ['/proc/uptime']),
+        ('createRuntime', None, ['/proc/meminfo', '/sys/devices/system/cpu']),
+        ('createContainer', annotated(lxcfs__clone_files='uptime, stat'), ['/proc/stat', '/proc/uptime']),
+        ('poststart', annotated(lxcfs__clone='off'), []),
+        ('createContainer', annotated(lxcfs__clone='off'), []),
+        ('poststart', annotated(lxcfs__clone='on', lxcfs__clone_files='uptime,of-tomorrow'), ['/proc/uptime']),
     )
-    for change, hook, files in cases:
-        for stage in ('createRuntime', 'createContainer', 'poststart'):
-            box = bundles.start('runc', change, **{stage: hook})
-            equal(box.bound(), files, f'files bound by {stage}')
-            box.remove()
+    for stage, change, files in cases:
+        box = bundles.start('runc', change, **{stage: wanted})
+        equal(box.bound(), files, f'files bound by {stage}')
+        box.remove()
     for bad in ({'lxcfs__clone': 'maybe'}, {'lxcfs__clone_files': '../../etc'}):
         status, said = bundles.make('runc', annotated(**bad), createRuntime=wanted).try_start()
         ok(status, f'a container with {bad} starts')
@@ -185,7 +185,7 @@ def test_hostile_states(lab):
     """Each is refused with one sentence, and nothing is mounted."""
     mnt = lab.daemon.mnt
     before = host_mounts(lab)
-    for text in hostile_states():
+    for text in list(hostile_states())[:: 4 if host.GUEST else 1]:
         status, said = call(lab, '--mountpoint', mnt, stdin=text, errors='surrogateescape')
         equal(status, 1, f'status of {text[:80]!r}')
         ok(said.startswith('lxcfs-clone-hook: ') and said.count('\n') == 1, f'of {text[:80]!r} it says {said!r}')
@@ -300,6 +300,27 @@ def test_of_an_ordinary_user(lab):
         box.remove()
 
 
+@needs(tools='pgrep')
+def test_a_container_that_hangs(lab):
+    """Its /proc is a file system that does not answer: it is given up, and nobody is left waiting."""
+    other, mnt = lab.start_daemon(), lab.daemon.mnt
+    first, box = lab.container(daemon=other, binds=[]), lab.container(binds=[])
+    box.call(host.mount, f'{other.mnt}/containers/{first.pid}/proc', '/proc', None, host.MS_BIND)
+    everyone = list(other.processes())
+    for pid in everyone:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(1.5)  # what the kernel knows of names there is forgotten
+        status, said = call(lab, 'attach', '--timeout', '1', '--mountpoint', mnt, str(box.pid))
+        equal((status, said.count('\n')), (1, 1), said)
+        holds(said, 'or the container, does not answer within 1 s', 'what it says')
+        eventually(lambda: not lab.execute('pgrep', '-f', f'attach.*{mnt}')[1], 'none of its processes is left')
+    finally:
+        for pid in everyone:
+            os.kill(pid, signal.SIGCONT)
+    equal(files_of(lab.daemon, box), [], 'files bound')
+
+
 @needs(tools='runc busybox')
 def test_all_dies_and_comes_back(lab):
     """What the hook has bound is repaired, and taken away, like all else."""
@@ -308,7 +329,9 @@ def test_all_dies_and_comes_back(lab):
     box = bundles.start('runc', with_user_namespace, createRuntime=bundles.hook('--require'))
     daemon = again(lab, daemon)
     repair_is_over(daemon)
-    box.check('a container of before')
+    # Before Linux 6.5 a live one lies on each dead one.
+    equal(sorted(set(box.bound())), whole_tree(daemon.mnt), 'files bound after the repair')
+    check_view(box.exec, what='after the repair')
     status, _out, err = ctl(lab, 'detach', daemon.mnt)
     equal((status, box.bound()), (0, []), f'files left by detach: {err}')
 

@@ -7,8 +7,8 @@ import subprocess
 
 from lab import MIB, host
 from lab.bound import ours
-from lab.bundle import RUNTIMES, check_view, host_mounts, program, whole_tree
-from lab.check import Failure, equal, eventually, needs
+from lab.bundle import RUNTIMES, Bundles, check_view, host_mounts, program, whole_tree
+from lab.check import Failure, equal, eventually, needs, ok
 from lab.docker import Docker
 from lab.oci import small_root
 from lab.podman import Podman
@@ -78,12 +78,49 @@ def test_podman_cdi(lab):
     """Devices: all files, or those that are named, also beside a folder of hooks."""
     podman = Podman(lab, lab.daemon)
     every = ('--device', 'lxcfs-clone.dev/proc=all')
-    for runtime in RUNTIMES:
+    for runtime in some(*RUNTIMES):
         check_box(podman, f'CDI, {runtime}', every, runtime=runtime)
     check_box(podman, 'CDI and hooks', every, hooks='hooks.d')
-    some = ('--device', 'lxcfs-clone.dev/proc=meminfo', '--device', 'lxcfs-clone.dev/proc=uptime')
-    box = podman.start(*some)
+    two = ('--device', 'lxcfs-clone.dev/proc=meminfo', '--device', 'lxcfs-clone.dev/proc=uptime')
+    box = podman.start(*two)
     equal(bound(lab.daemon, podman.pid(box)), ['/proc/meminfo', '/proc/uptime'], 'files of two devices')
+
+
+@needs(tools='runc crun busybox')
+def test_runtime(lab):
+    """Before runc and crun: what they say and how they end is theirs; config.json has one hook more."""
+    bundles, wrapper = Bundles(lab, lab.daemon), program(lab, 'lxcfs-clone-runtime')
+    for runtime in RUNTIMES:
+        first = (wrapper, '--runtime', runtime, '--mountpoint', lab.daemon.mnt)
+        box = bundles.make(runtime)
+        path = f'{box.folder}/config.json'
+        before = json.loads(host.read(path))
+        box.start(before=first).check(runtime)
+        after = json.loads(host.read(path))
+        equal([len(hooks) for hooks in after.pop('hooks').values()], [1], 'hooks of a container')
+        equal(after, {key: value for key, value in before.items() if key != 'hooks'}, 'all else')
+        equal(os.stat(path).st_mode & 0o777, 0o600, 'mode of config.json')
+        box.remove()
+        text = host.read(path)
+        box.start(before=first).check(f'{runtime}, again')
+        equal(host.read(path), text, 'config.json of a bundle that had the hook')
+        for words in (('--version',), ('state', 'nobody'), ('create', '--bundle', '/none', 'nobody')):
+            real = lab.execute(runtime, *words)
+            status, out, err = lab.execute(*first, *words)
+            equal((status, out), real[:2], f'{runtime} {words[0]}')
+            equal('warning: the container sees' in err, words[0] == 'create', f'a warning with {words[0]}: {err}')
+    for words, wanted, sentence in (
+        (('--runtime', 'no-such', 'state', 'a'), 127, 'no runtime can be found: no-such'),
+        (('--runtime', wrapper, 'state', 'a'), 127, f'no runtime can be found: {wrapper}'),
+        (('--runtime', '/etc/passwd', 'state', 'a'), 126, '/etc/passwd cannot be executed'),
+        (('--files', '/', 'state', 'a'), 2, '--files: '),
+        (('--require', 'create', '--bundle', '/none', 'a'), 1, '/none/config.json: '),
+    ):
+        status, out, err = lab.execute(wrapper, *words)
+        equal((status, out, err.count('\n')), (wanted, '', 1), f'{words}: {err}')
+        ok(err.startswith(f'lxcfs-clone-runtime: {sentence}'), err)
+    # Without a word, and without a PATH: crun, if there is one.
+    equal(lab.execute(wrapper, '--version', env={})[1], lab.execute('crun', '--version')[1], 'the usual runtime')
 
 
 def docker_with_runtime(lab, setup=':', **config):
@@ -107,16 +144,9 @@ def test_docker_runtime(lab):
     docker.do('restart', '-t', '0', box)
     equal(bound(lab.daemon, docker.pid(box)), whole_tree(lab.daemon.mnt), 'files after a restart')
     equal(bound(lab.daemon, docker.pid(docker.start(binds=False))), [], "files in one of runc's own")
-    # What the runtime says of itself, and how it ends, is what the real one does.
-    wrapper = program(lab, 'lxcfs-clone-runtime')
-    for words in (('--version',), ('state', 'nobody'), ('create', '--bundle', '/none', 'nobody')):
-        real = lab.execute('runc', *words)
-        status, out, err = lab.execute(wrapper, '--runtime', 'runc', *words)
-        equal((status, out), real[:2], f'runc {words[0]}')
-        equal('warning: the container sees' in err, words[0] == 'create', f'a warning with {words[0]}')
 
 
-@needs(tools='dockerd docker runc busybox', timeout=120)
+@needs('host', tools='dockerd docker runc busybox', timeout=120)
 def test_docker_default_runtime(lab):
     """Without a flag, in user namespaces too; --runtime runc goes without."""
     users = f'{lab.folder}/subuid'
@@ -184,7 +214,7 @@ class Containerd:
         self.process.wait(20 * host.SCALE)
 
 
-@needs(tools='containerd ctr runc busybox', timeout=120)
+@needs('host', tools='containerd ctr runc busybox', timeout=120)
 def test_containerd_runtime(lab):
     """ctr run with our runtime, kinds of containers."""
     containerd = Containerd(lab, lab.daemon)

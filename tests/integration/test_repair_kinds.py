@@ -27,5 +27,5 @@ def test_made_by_hand(lab):
 
 @needs('host', timeout=120)
 def test_of_runtimes(lab):
-    """3 rounds; 2 containers each of crun or runc, with a read-only root, and of docker."""
-    undergo(lab, 3, 2, 'runtime', 'docker')
+    """3 rounds; 2 containers each of crun or runc, with a read-only root, of docker and of the launcher."""
+    undergo(lab, 3, 2, 'runtime', 'docker', 'launcher')

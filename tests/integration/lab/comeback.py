@@ -15,6 +15,7 @@ from lab import MIB, host, inside
 from lab.bound import repair_is_over
 from lab.check import Failure, eventually
 from lab.docker import Docker
+from lab.launcher import Launcher
 from lab.load import Row
 from lab.oci import Runtime
 
@@ -37,6 +38,12 @@ def oci(lab, daemon):
 def docker(lab, daemon):
     dockerd = Docker(lab, daemon)
     return lambda: dockerd.pid(dockerd.start('-m', str(LIMIT)))
+
+
+def launcher(lab, daemon):
+    box = Launcher(lab)
+    flags = ('-m', str(LIMIT), '--net', 'none')
+    return lambda: box.inspect(box.start('sleep', '100000', flags=flags, lxcfs=daemon))['pid']
 
 
 def user(lab, daemon):
@@ -92,6 +99,7 @@ KINDS = {
     'nested': (nested, '', ()),
     'chroot': (chroot, '', ()),
     'docker': (docker, 'busybox docker dockerd', ()),
+    'launcher': (launcher, 'busybox', ()),
 }
 
 

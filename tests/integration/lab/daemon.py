@@ -132,18 +132,19 @@ class Daemon:
         holder is none of the instance's."""
         self.hear_all()
         found, here = {}, os.readlink('/proc/self/ns/pid')
-        for name in os.listdir('/proc'):
-            if name.isdigit():
-                try:
-                    line = host.read(f'/proc/{name}/cmdline').split('\0')
-                    # One in a container may have the same mount point in its own namespace.
-                    if self.mnt in line and os.readlink(f'/proc/{name}/ns/pid') == here:
-                        left, _, right = host.read(f'/proc/{name}/stat').rpartition(')')
-                        about = int(right.split()[1]), left.split('(', 1)[1], line
-                        if about[1] != HOLDER:
-                            found[int(name)] = about
-                except OSError:
+        for name in filter(str.isdigit, os.listdir('/proc')):
+            try:
+                line = host.read(f'/proc/{name}/cmdline').split('\0')
+                # A launcher is told where we are. One in a container may have the same mount point
+                # in its own namespace.
+                if self.mnt not in line or line[1] == 'run' or os.readlink(f'/proc/{name}/ns/pid') != here:
                     continue
+                left, _, right = host.read(f'/proc/{name}/stat').rpartition(')')
+                about = int(right.split()[1]), left.split('(', 1)[1], line
+                if about[1] != HOLDER:
+                    found[int(name)] = about
+            except OSError:
+                continue
         return found
 
     def _wait(self, fits, other_than, seconds, what):

@@ -215,9 +215,10 @@ def oom_kills(lab, count, readers):
     """The worker is what the kernel prefers, and its cgroup has next to nothing left."""
     scene = Scene(lab, 'worker killed for its memory', readers, controllers=('pids', 'memory'))
     group = scene.daemon.group
-    glutton = lab.container(group=group, daemon=scene.daemon, pid=False, mnt=False, cgroupns=False)
 
     def starve(_number):
+        # Anew each time: should the kernel take more than one, this may be among them.
+        glutton = lab.container(group=group, daemon=scene.daemon, pid=False, mnt=False, cgroupns=False)
         worker, before = scene.daemon.worker(), _oom_kills(group)
         # That makes it as bad as if it had the whole limit: more than an interpreter's memory.
         host.write(f'/proc/{worker}/oom_score_adj', 1000)
