@@ -39,6 +39,12 @@ struct host *host_free(struct host *host);
 void host_on_slow(struct host *host, void (*fn)(void *arg), void *arg);
 void host_slow(const struct host *host);
 
+/*
+ * The procfs at its usual place and nothing else, O_PATH, for programs that live for a moment. Its pids
+ * may be those of a namespace above ours. A descriptor, or -errno; -ENOENT: no procfs lies there.
+ */
+int host_open_mounted_proc(void);
+
 /* Directory descriptors of procfs and sysfs, borrowed. */
 int host_proc_dir(const struct host *host);
 int host_sys_dir(const struct host *host);

@@ -12,7 +12,7 @@ struct inside {
 	const struct spec *spec;
 	const char *data;
 	const struct mounts *mounts;
-	const GArray *lxcfs; /* struct lxcfs_part; NULL: none */
+	const GArray *lxcfs; /* struct part; NULL: none */
 	const struct net *net;
 	const struct security *security;
 	int channel;

@@ -11,6 +11,21 @@ int sys_open_beneath(int dirfd, const char *path, int flags);
 /* The same, and into no other mount. */
 int sys_open_child(int dirfd, const char *path, int flags);
 
+/* The id, in the tables of mounts, of the mount that @fd is open in: its file system is not asked. Linux 5.8. */
+int sys_mount_id(int fd, uint64_t *ret);
+
+/* What there is to know of a mount without a table. */
+struct sys_mount {
+	uint64_t magic; /* of its file system, as in statfs(2) */
+	uint64_t peers; /* its peer group; 0: none */
+};
+
+/*
+ * statmount(2) of the mount that @fd is open in, which is in our mount namespace; its file system is not
+ * asked. -ENOSYS before Linux 6.8.
+ */
+int sys_mount_about(int fd, struct sys_mount *ret);
+
 /* pidfd_open(2), close-on-exec. */
 int sys_pidfd_open(pid_t pid);
 

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "util/cpuset.h"
@@ -127,6 +129,16 @@ void host_slow(const struct host *h)
 {
 	if (h->on_slow)
 		h->on_slow(h->on_slow_arg);
+}
+
+int host_open_mounted_proc(void)
+{
+	AUTO_FD int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct statfs fs;
+
+	if (fd < 0 || fstatfs(fd, &fs) < 0)
+		return -errno;
+	return fs.f_type == PROC_SUPER_MAGIC ? fd_steal(&fd) : -ENOENT;
 }
 
 int host_proc_dir(const struct host *h)

@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bind/parts.h"
 #include "run/channel.h"
 #include "run/fail.h"
 #include "run/init.h"
-#include "run/lxcfs.h"
 #include "run/process.h"
 #include "run/root.h"
 #include "util/fd.h"
@@ -52,7 +52,7 @@ static bool bind_lxcfs(const struct inside *in, GError **error)
 {
 	AUTO_FD int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const char *path = "";
-	int r = in->lxcfs ? lxcfs_bind(in->lxcfs, root, &path) : 0;
+	int r = in->lxcfs ? parts_bind(in->lxcfs, root, &path) : 0;
 
 	return r == 0 || run_fail(error, -r, "cannot bind lxcfs-clone's /%s", path);
 }

@@ -7,13 +7,13 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "bind/parts.h"
 #include "host/pid.h"
 #include "run/apart.h"
 #include "run/cgroups.h"
 #include "run/channel.h"
 #include "run/fail.h"
 #include "run/inside.h"
-#include "run/lxcfs.h"
 #include "run/pid_file.h"
 #include "run/rootfs.h"
 #include "run/session.h"
@@ -65,7 +65,7 @@ static bool fetch_lxcfs(struct launch *l)
 {
 	g_autoptr(GError) failure = NULL;
 
-	if (l->spec->bind_lxcfs && !lxcfs_collect(l->spec->lxcfs, &l->lxcfs, &failure))
+	if (l->spec->bind_lxcfs && !parts_collect(l->spec->lxcfs, NULL, &l->lxcfs, &failure))
 		run_say("%s: the container sees the host's /proc files (--no-lxcfs: no such note)",
 			failure->message);
 	return true;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "run/options.h"
 
+#include "bind/instance.h"
 #include "run/fail.h"
 #include "run/flags.h"
-#include "run/lxcfs.h"
 #include "run/net.h"
 #include "run/values.h"
 
@@ -108,7 +108,7 @@ static void fill_defaults(struct spec *s)
 	if (!s->hostname)
 		s->hostname = g_strdup(s->name);
 	if (!s->lxcfs)
-		s->lxcfs = g_strdup(LXCFS_DEFAULT);
+		s->lxcfs = g_strdup(DEFAULT_MOUNTPOINT);
 	if (!s->workdir)
 		s->workdir = g_strdup("/");
 	if (s->pid_file) {

@@ -6,6 +6,7 @@
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
+#include <linux/stat.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -38,6 +39,68 @@ int sys_open_child(int dirfd, const char *path, int flags)
 {
 	return open_how(dirfd, path, flags,
 			RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+}
+
+int sys_mount_id(int fd, uint64_t *ret)
+{
+	struct statx st;
+
+	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0)
+		return -errno;
+	if (!(st.stx_mask & STATX_MNT_ID))
+		return -ENOSYS;
+	*ret = st.stx_mnt_id;
+	return 0;
+}
+
+/* Linux 6.8; this libc's headers may be older. */
+#ifndef SYS_statmount
+#define SYS_statmount 457
+#endif
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x00004000u
+#endif
+
+/* struct mnt_id_req and struct statmount as they began; the kernel knows by their sizes. */
+struct mount_request {
+	uint32_t size, spare;
+	uint64_t mount, wanted;
+};
+
+struct mount_answer {
+	uint32_t size, options;
+	uint64_t mask;
+	uint32_t major, minor;
+	uint64_t magic;
+	uint32_t sb_flags, fs_type;
+	uint64_t id, parent;
+	uint32_t old_id, old_parent;
+	uint64_t attrs, propagation, peers;
+	uint64_t rest[64];
+};
+
+#define MOUNT_SB    0x1u /* STATMOUNT_SB_BASIC */
+#define MOUNT_BASIC 0x2u /* STATMOUNT_MNT_BASIC */
+
+int sys_mount_about(int fd, struct sys_mount *ret)
+{
+	struct mount_request request = { .size = sizeof(request),
+					 .wanted = MOUNT_SB | MOUNT_BASIC };
+	struct mount_answer answer = { 0 };
+	struct statx st;
+
+	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID_UNIQUE,
+		    &st) < 0)
+		return -errno;
+	if (!(st.stx_mask & STATX_MNT_ID_UNIQUE))
+		return -ENOSYS;
+	request.mount = st.stx_mnt_id;
+	if (syscall(SYS_statmount, &request, &answer, sizeof(answer), 0) < 0)
+		return -errno;
+	if ((answer.mask & (MOUNT_SB | MOUNT_BASIC)) != (MOUNT_SB | MOUNT_BASIC))
+		return -ENOSYS;
+	*ret = (struct sys_mount){ .magic = answer.magic, .peers = answer.peers };
+	return 0;
 }
 
 int sys_pidfd_open(pid_t pid)

@@ -17,6 +17,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, '..', 'integration')]
 sys.dont_write_bytecode = True
 
 import cost  # noqa: E402
+import hook  # noqa: E402
 import start  # noqa: E402
 from lab import host  # noqa: E402
 from place import FILES, Place, Unmeasured, pin  # noqa: E402
@@ -30,6 +31,7 @@ MANY, MEMORY_MIB = 1000, 12.0
 CALLS = {'meminfo': 18, 'uptime': 14}
 REQUESTS = 3
 START_TIMES = 1.5
+HOOK_MS = 10.0
 SETTLE_S = 6  # the load of each container is sampled every 5 s
 
 
@@ -143,12 +145,23 @@ def measure_start(place, report, rounds):
                    report.judge(until_run <= START_TIMES * runc) if judged else '', f'{until_end:.1f}')
 
 
+def measure_hook(place, report, rounds):
+    """The start of a container with our hook beside one with a hook that does nothing."""
+    found = hook.measure(place, rounds)
+    report.table(f'start of a container with a createRuntime hook: ms until its command runs, median of {rounds}',
+                 ('by', 'no hook', '/bin/true', 'lxcfs-clone-hook', 'more than /bin/true', 'at most', ''))
+    for runtime in ('runc', 'crun'):
+        none, true, ours = (found[runtime, name] for name in ('no hook', '/bin/true', 'lxcfs-clone-hook'))
+        report.row(runtime, f'{none:.1f}', f'{true:.1f}', f'{ours:.1f}', f'{ours - true:.1f}', HOOK_MS,
+                   report.judge(ours - true <= HOOK_MS))
+
+
 def main():
     parser = argparse.ArgumentParser(description='Benchmark against lxcfs and the kernel; root only.')
     parser.add_argument('--build', required=True, help='the build folder')
     parser.add_argument('--procread', required=True, help='the reader that measures')
     parser.add_argument('--markdown', metavar='FILE', help='write the tables there')
-    parser.add_argument('--only', metavar='PART', action='append', choices=('speed', 'crowd', 'memory', 'cost', 'start'))
+    parser.add_argument('--only', metavar='PART', action='append', choices=('speed', 'crowd', 'memory', 'cost', 'start', 'hook'))
     parser.add_argument('--rounds', type=int, default=30, help='of 100 reads, of one start (30)')
     parser.add_argument('--cpu', type=int, default=host.CPUS[-1], help='that reader and server share')
     parser.add_argument('-v', '--verbose', action='store_true')
@@ -164,6 +177,7 @@ def main():
         'cost': lambda: measure_cost(place, report),
         'memory': lambda: measure_memory(place, report),
         'start': lambda: measure_start(place, report, args.rounds),
+        'hook': lambda: measure_hook(place, report, args.rounds),
     }
     place = Place(os.path.join(os.path.abspath(args.build), 'lxcfs-clone'), os.path.abspath(args.procread))
     try:

@@ -15,9 +15,10 @@ SEES = {
     "view": {"util", "host", "cgroup", "container", "sample"},
     "fs": {"util", "host", "cgroup", "container", "sample", "view"},
     "daemon": {"util", "host", "cgroup", "container", "sample", "view", "fs", "bind"},
-    "ctl": {"util", "host", "bind"},
-    "run": {"util", "host", "cgroup"},
-    "hooks": {"util"},
+    "install": {"util", "bind", "fs"},
+    "ctl": {"util", "host", "bind", "cgroup", "install"},
+    "run": {"util", "host", "cgroup", "bind"},
+    "hooks": {"util", "host", "bind"},
 }
 
 # What one layer alone may spell, and how it is called in the complaint.

@@ -19,7 +19,7 @@ c_files() {
 }
 
 compiled_files() {
-	sed -n 's/^ *"file": "\(.*\/src\/.*\)",*$/\1/p' "$build/compile_commands.json" | sort -u
+	sed -n 's/^ *"file": "\(.*\/\(src\|hooks\)\/.*\)",*$/\1/p' "$build/compile_commands.json" | sort -u
 }
 
 case $check in
@@ -42,7 +42,7 @@ cppcheck)
 	cppcheck --quiet --enable=warning,performance,portability --inline-suppr --std=c11 \
 		--error-exitcode=1 --library=gnu --library=gtk --library=posix \
 		--suppress=resourceLeak --suppress=memleak --suppress=invalidFunctionArg \
-		--suppress=readdirCalled -D__linux__ '-DG_GNUC_PRINTF(a, b)=' -Iinclude src
+		--suppress=readdirCalled -D__linux__ '-DG_GNUC_PRINTF(a, b)=' -Iinclude src hooks
 	;;
 headers)
 	need pkg-config
@@ -58,7 +58,7 @@ headers)
 	;;
 scripts)
 	status=0
-	for script in dev .ci/run $(find tests -name '*.sh' | sort); do
+	for script in dev .ci/run $(find hooks tests -name '*.sh' | sort); do
 		case $(head -n 1 "$script") in
 		*bash) bash -n "$script" || status=1 ;;
 		*) sh -n "$script" || status=1 ;;

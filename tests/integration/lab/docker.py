@@ -14,7 +14,8 @@ CPU_TREE = '/sys/devices/system/cpu'
 class Docker:
     """One dockerd with everything of its own: folders, socket, network, mounts, cgroups."""
 
-    def __init__(self, lab, daemon):
+    def __init__(self, lab, daemon, *options, setup=':'):
+        """setup: what a shell does first in its mount namespace."""
         self.lab = lab
         self.daemon = daemon
         self.socket = f'unix://{lab.folder}/docker.sock'
@@ -26,6 +27,10 @@ class Docker:
             'unshare',
             '-n',
             '-m',
+            'sh',
+            '-c',
+            f'{setup} && exec "$@"',
+            'sh',
             'dockerd',
             '--iptables=false',
             '--ip6tables=false',
@@ -40,6 +45,7 @@ class Docker:
             f'{folder}/pid',
             '--cgroup-parent',
             f'/{self.parent.path}',
+            *options,
         ]
         self.log = f'{folder}/log'
         with open(self.log, 'wb') as log:
@@ -75,22 +81,28 @@ class Docker:
             raise Failure(f'docker {argv[0]}: {err.strip()} {host.read(self.log)[-600:]}')
         return out
 
-    def start(self, *options):
-        mnt = self.daemon.mnt
-        binds = []
-        for source, target in allowed(mnt):
-            binds += ['-v', f'{source}:{target}']
-        binds += ['-v', f'{mnt}{CPU_TREE}:{CPU_TREE}']
+    def start(self, *options, binds=True):
+        """A container that sleeps; with the files bound that a runtime lets one bind."""
+        mnt, flags = self.daemon.mnt, []
+        if binds:
+            for source, target in [*allowed(mnt), (mnt + CPU_TREE, CPU_TREE)]:
+                flags += ['-v', f'{source}:{target}']
         return self.do(
-            'run', '-d', '--network', 'none', *options, *binds, 'small', 'sleep', '1000'
+            'run', '-d', '--network', 'none', *options, *flags, 'small', 'sleep', '1000'
         ).strip()
+
+    def remove(self, box):
+        self.do('rm', '-f', box)
 
     def pid(self, box):
         return int(self.do('inspect', '-f', '{{.State.Pid}}', box))
 
+    def exec(self, box, *argv):
+        return self.do('exec', box, *argv)
+
     def cat(self, box, path):
         # busybox's cat is a matter of its own: see reads.sendfile_gives_the_whole_file
-        return self.do('exec', box, 'dd', 'bs=64k', 'status=none', f'if={path}')
+        return self.exec(box, 'dd', 'bs=64k', 'status=none', f'if={path}')
 
     def close(self):
         ids = self.lab.execute('docker', '-H', self.socket, 'ps', '-q')[1].split()

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* The command line of a runtime (runc, crun and those like them): whether it makes a container. */
+#include <stdbool.h>
+
+struct words {
+	bool makes;         /* "create" or "run" */
+	const char *bundle; /* borrowed from the words; "." when not given */
+	const char *config; /* the file's name below it */
+};
+
+/* Of @words, NULL-terminated, without the program's name. What is not understood makes no container. */
+struct words words_read(char *const *words);
+
+/*
+ * If *@word is the option @name ("--files") with its value behind '=' or as the next word: the value, and
+ * *@word moves to where that is; else NULL.
+ */
+char *words_value(const char *name, char *const **word);

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hooks/config.h"
+
+#include <json-glib/json-glib.h>
+
+#include "fixture.h"
+
+#define OURS "{\"path\":\"/usr/bin/lxcfs-clone-hook\"}"
+
+static char *added(const char *text)
+{
+	g_autoptr(GError) error = NULL;
+	char *got = NULL;
+
+	assert_true(config_add(text, strlen(text), OURS, &got, &error));
+	assert_null(error);
+	return got;
+}
+
+static void test_all_else_stays(void **state)
+{
+	static const struct {
+		const char *before, *after;
+	} texts[] = {
+		{ "{}", "{\"hooks\":{\"createRuntime\":[" OURS "]}}" },
+		{ " {\n \"a\": 18446744073709551615 }\n",
+		  " {\"hooks\":{\"createRuntime\":[" OURS "]},\n \"a\": 18446744073709551615 }\n" },
+		{ "{\"hooks\":null,\"b\":1.50}",
+		  "{\"hooks\":{\"createRuntime\":[" OURS "]},\"b\":1.50}" },
+		{ "{\"hooks\": { }}", "{\"hooks\": {\"createRuntime\":[" OURS "] }}" },
+		{ "{\"hooks\":{\"prestart\":[{\"path\":\"/x\"}]}}",
+		  "{\"hooks\":{\"createRuntime\":[" OURS "],\"prestart\":[{\"path\":\"/x\"}]}}" },
+		{ "{\"hooks\":{\"createRuntime\":null}}",
+		  "{\"hooks\":{\"createRuntime\":[" OURS "]}}" },
+		{ "{\"hooks\":{\"createRuntime\":[ ]}}",
+		  "{\"hooks\":{\"createRuntime\":[ " OURS "]}}" },
+		{ "{\"hooks\":{\"createRuntime\":[{\"path\":\"/x\"} ]}}",
+		  "{\"hooks\":{\"createRuntime\":[{\"path\":\"/x\"} ," OURS "]}}" },
+		{ "{\"process\":{\"hooks\":7}}",
+		  "{\"hooks\":{\"createRuntime\":[" OURS "]},\"process\":{\"hooks\":7}}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+		g_autofree char *once = added(texts[i].before);
+		g_autofree char *twice = added(texts[i].after);
+
+		assert_string_equal(once, texts[i].after);
+		assert_null(twice);
+	}
+}
+
+static void test_ours_in_another_stage(void **state)
+{
+	(void)state;
+	assert_null(added(
+		"{\"hooks\":{\"prestart\":[{\"path\":\"\\/usr\\/bin\\/lxcfs-clone-hook\"}]}}"));
+	assert_null(
+		added("{\"hooks\":{\"createContainer\":[7,{\"path\":\"/x/lxcfs-clone-hook\"}]}}"));
+}
+
+static void refused(const char *text, const char *sentence)
+{
+	g_autoptr(GError) error = NULL;
+	char *got = NULL;
+
+	assert_false(config_add(text, strlen(text), OURS, &got, &error));
+	assert_null(got);
+	assert_string_equal(error->message, sentence);
+}
+
+static void test_what_is_not_understood(void **state)
+{
+	(void)state;
+	refused("[]", "it is no JSON object");
+	refused("{\"hooks\":[]}", "its 'hooks' is no object");
+	refused("{\"hooks\":{},\"hooks\":{}}", "it has 'hooks' twice");
+	refused("{\"hooks\":{\"createRuntime\":{}}}", "its 'hooks.createRuntime' is no array");
+	refused("{\"hooks\":{\"createRuntime\":[],\"createRuntime\":[]}}",
+		"it has 'createRuntime' twice");
+	refused("{} {}", "it is no JSON, or more than 64 levels deep (byte 3)");
+}
+
+static void test_text_of_the_hook(void **state)
+{
+	static const char *const args[] = { "--mountpoint", "/a \"b\"\n", NULL };
+	static const char *const bad[] = { "\xff", NULL };
+	g_autofree char *hook = config_hook("/usr/bin/lxcfs-clone-hook", args, NULL);
+
+	(void)state;
+	assert_string_equal(
+		hook, "{\"path\":\"/usr/bin/lxcfs-clone-hook\",\"args\":[\"lxcfs-clone-hook\","
+		      "\"--mountpoint\",\"/a \\\"b\\\"\\n\"]}");
+	assert_null(config_hook("/a", bad, NULL));
+}
+
+static void test_file_is_replaced(void **state)
+{
+	g_autofree char *dir = g_dir_make_tmp("lxcfs-clone-test-XXXXXX", NULL);
+	g_autofree char *path = g_build_filename(dir, "config.json", NULL);
+	g_autofree char *link = g_build_filename(dir, "link", NULL);
+	g_autofree char *text = NULL;
+	g_autoptr(GError) error = NULL;
+	struct stat before, after;
+
+	(void)state;
+	assert_true(g_file_set_contents(path, "{}", -1, NULL));
+	assert_int_equal(chmod(path, 0640), 0);
+	assert_int_equal(stat(path, &before), 0);
+	assert_true(config_edit(dir, "config.json", OURS, NULL));
+	assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	assert_string_equal(text, "{\"hooks\":{\"createRuntime\":[" OURS "]}}");
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(after.st_mode, before.st_mode);
+	assert_true(before.st_ino != after.st_ino);
+	/* Once is enough. */
+	assert_true(config_edit(dir, "config.json", OURS, NULL));
+	assert_int_equal(stat(path, &before), 0);
+	assert_int_equal(after.st_ino, before.st_ino);
+
+	assert_int_equal(symlink("config.json", link), 0);
+	assert_true(config_edit(dir, "link", OURS, NULL));
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_false(config_edit(dir, "config.json", OURS, &error));
+	assert_non_null(strstr(error->message, "/config.json: it cannot be opened: "));
+	/* Nothing is left beside it. */
+	assert_int_equal(rmdir(dir), 0);
+}
+
+/* What comes out is JSON with one hook more, whatever went in. */
+static void test_20000_mutated_texts(void **state)
+{
+	static const char text[] =
+		"{\"hooks\":{\"createRuntime\":[{\"path\":\"/x\"}],\"prestart\":[]},\"a\":[1]}";
+	static const char marks[] = "{}[]\",: n1";
+	g_autoptr(GRand) rand = g_rand_new_with_seed(12);
+	g_autoptr(JsonParser) parser = json_parser_new();
+	unsigned taken = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 20000; round++) {
+		char *bytes = g_memdup2(text, sizeof(text) - 1);
+		g_autofree char *got = NULL;
+
+		for (int left = g_rand_int_range(rand, 0, 4); left > 0; left--)
+			bytes[g_rand_int_range(rand, 0, sizeof(text) - 1)] =
+				marks[g_rand_int_range(rand, 0, sizeof(marks) - 1)];
+		if (config_add(bytes, sizeof(text) - 1, OURS, &got, NULL) && got) {
+			assert_true(json_parser_load_from_data(parser, got, -1, NULL));
+			assert_non_null(strstr(got, OURS));
+			taken++;
+		}
+		g_free(bytes);
+	}
+	assert_in_range(taken, 5000, 18000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all_else_stays),
+		cmocka_unit_test(test_ours_in_another_stage),
+		cmocka_unit_test(test_what_is_not_understood),
+		cmocka_unit_test(test_text_of_the_hook),
+		cmocka_unit_test(test_file_is_replaced),
+		cmocka_unit_test(test_20000_mutated_texts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
