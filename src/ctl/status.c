@@ -4,20 +4,14 @@
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
-#include "bind/instance.h"
 #include "bind/live.h"
+#include "ctl/ask.h"
 #include "ctl/command.h"
 #include "util/fd.h"
 #include "util/num.h"
 #include "util/octal.h"
-#include "util/unix.h"
-
-#define REPLY_SIZE 65536u
-#define WAIT_S     5
 
 /* How the daemon's words are shown to people. A word that is not here is shown as it is. */
 static const struct {
@@ -42,29 +36,6 @@ static const struct {
 	{ .key = "requests", .label = "requests" },
 	{ .key = "requests_per_second", .label = "requests a second" },
 };
-
-static int ask(const char *path, char *reply, size_t size)
-{
-	static const char request[] = "status\n";
-	const struct timeval wait = { .tv_sec = WAIT_S };
-	struct sockaddr_un address;
-	int len = unix_address(path, &address);
-	AUTO_FD int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	ssize_t n;
-
-	if (len < 0 || fd < 0)
-		return len < 0 ? len : -errno;
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
-	if (connect(fd, (const struct sockaddr *)&address, (socklen_t)len) < 0 ||
-	    send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
-		return errno == EAGAIN ? -ETIMEDOUT : -errno;
-	n = recv(fd, reply, size - 1, 0);
-	if (n <= 0)
-		return n < 0 && errno != EAGAIN ? -errno : -ETIMEDOUT;
-	reply[n] = '\0';
-	return 0;
-}
 
 static void print_time(uint64_t ms)
 {
@@ -227,10 +198,9 @@ static int say_none(const char *mountpoint)
 
 int ctl_status(const struct ctl_args *args)
 {
-	g_autofree char *path = instance_path(args->mountpoint, "sock");
-	g_autofree char *reply = g_malloc(REPLY_SIZE);
 	g_auto(GStrv) lines = NULL;
-	int r = ask(path, reply, REPLY_SIZE);
+	const char *refused;
+	int r = ask_daemon(args->mountpoint, &lines);
 
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		return say_none(args->mountpoint);
@@ -239,10 +209,9 @@ int ctl_status(const struct ctl_args *args)
 	if (r < 0)
 		return ctl_error("cannot ask the lxcfs-clone at %s: %s", args->mountpoint,
 				 g_strerror(-r));
-	lines = g_strsplit(reply, "\n", -1);
-	if (g_str_has_prefix(reply, "error "))
-		return ctl_error("the lxcfs-clone at %s says: %s", args->mountpoint,
-				 lines[0] + strlen("error "));
+	refused = g_str_has_prefix(lines[0], "error ") ? lines[0] + strlen("error ") : NULL;
+	if (refused)
+		return ctl_error("the lxcfs-clone at %s says: %s", args->mountpoint, refused);
 	if (args->json)
 		print_json(lines);
 	else

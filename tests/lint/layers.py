@@ -15,7 +15,8 @@ SEES = {
     "view": {"util", "host", "cgroup", "container", "sample"},
     "fs": {"util", "host", "cgroup", "container", "sample", "view"},
     "daemon": {"util", "host", "cgroup", "container", "sample", "view", "fs", "bind"},
-    "ctl": {"util", "host", "bind"},
+    "install": {"util", "bind", "fs"},
+    "ctl": {"util", "host", "bind", "cgroup", "install"},
     "run": {"util", "host", "cgroup", "bind"},
     "hooks": {"util", "host", "bind"},
 }

@@ -58,7 +58,7 @@ headers)
 	;;
 scripts)
 	status=0
-	for script in dev .ci/run $(find tests -name '*.sh' | sort); do
+	for script in dev .ci/run $(find hooks tests -name '*.sh' | sort); do
 		case $(head -n 1 "$script") in
 		*bash) bash -n "$script" || status=1 ;;
 		*) sh -n "$script" || status=1 ;;
