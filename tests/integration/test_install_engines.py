@@ -267,3 +267,19 @@ exec "$@"'''
     _status, out, err = lab.execute(*argv, env=env)
     holds(out, 'dockerd has not read /etc/docker/daemon.json yet', err)
     holds(out, '-> systemctl reload docker', 'remedy')
+
+
+@needs('host', tools='dockerd docker runc busybox', timeout=120)
+def test_check_asks_a_dockerd_that_has_not_forgotten(lab):
+    """A runtime that daemon.json has no more: its containers end with the program."""
+    root = installed(lab, 'docker')
+    docker = Docker(lab, lab.daemon, '--config-file', f'{root.path}/{DOCKER}', '--storage-driver', 'vfs',
+                    setup=hidden())
+    env = dict(os.environ, DOCKER_HOST=docker.socket)
+    os.makedirs(f'{lab.folder}/etc/docker')
+    host.write_new(f'{lab.folder}/etc/docker/daemon.json', '{}')
+    script = f'mount -t overlay none -o lowerdir={lab.folder}/etc:/etc /etc && exec "$@"'
+    argv = ('unshare', '-m', 'sh', '-ec', script, 'sh', f'{lab.run.build}/lxcfs-clonectl', 'check', lab.daemon.mnt)
+    _status, out, err = lab.execute(*argv, env=env)
+    holds(out, 'dockerd still has the runtime lxcfs-clone', err)
+    holds(out, '-> systemctl restart docker', 'remedy')
