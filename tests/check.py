@@ -8,6 +8,7 @@ with cgroup v2 alone, 8 CPUs and a disk for swap; the service in a guest with sy
 import os
 import pathlib
 import re
+import select
 import subprocess
 import sys
 import xml.etree.ElementTree
@@ -17,6 +18,8 @@ GUEST = [ROOT / "tests/vm/vm.sh", "-c", "8", "-m", "2048", "-d", "512", "-t", "2
 SYSTEMD = [ROOT / "tests/vm/vm.sh", "-s", "-m", "2048", "-t", "900"]
 NO_GUEST, GUEST_LOST = 77, 125
 CLOSING = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
+# The longest test takes a minute; in the guest all take longer.
+SILENCE_S = 900
 MUST_RUN = os.environ.get("MUST_RUN", "")
 
 
@@ -54,17 +57,26 @@ def explain(log):
 
 
 def run_tests(command):
-    """([passed, failed, skipped], exit status): the runner's closing line, swallowed here, counts."""
+    """([passed, failed, skipped], exit status): the runner's closing line, swallowed here, counts. One
+    that says nothing for too long is left behind: it may be past killing."""
     counts = [0, 0, 0]
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace"
-    ) as run:
-        for line in run.stdout:
+    run = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    text = b""
+    while True:
+        if not select.select([run.stdout], [], [], SILENCE_S)[0]:
+            print(f"# nothing was said for {SILENCE_S} s: given up", flush=True)
+            run.kill()
+            return [counts[0], counts[1] + 1, counts[2]], 1
+        more = os.read(run.stdout.fileno(), 65536)
+        *lines, text = (text + more).split(b"\n")
+        for line in lines if more else [*lines, text]:
+            line = line.decode(errors="replace")
             if closing := CLOSING.match(line.strip()):
                 counts = [int(n) for n in closing.groups()]
-            else:
-                print(line, end="", flush=True)
-    return counts, run.returncode
+            elif line or more:
+                print(line, flush=True)
+        if not more:
+            return counts, run.wait()
 
 
 def integration(folder, where=(), names=()):

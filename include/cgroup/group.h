@@ -49,6 +49,12 @@ int cg_group_allow_devices(const struct cg_group *group, const GPtrArray *rules)
 /* Move process @pid (0: the caller) to it in each hierarchy. 0 or -errno; *@ret_hierarchy as above. */
 int cg_group_enter(const struct cg_group *group, pid_t pid, size_t *ret_hierarchy);
 
+/*
+ * On v2 a cgroup that hands controllers down takes no process. If it does, the group stands from here
+ * on for the one below it that somebody is in: @places, of cg_places_parse(). 0 or -errno.
+ */
+int cg_group_descend(struct cg_group *group, const struct cg_place *places);
+
 /* Stop its processes, or let them go on, and wait until they have. 0, -ETIMEDOUT or -errno. */
 int cg_group_freeze(const struct cg_group *group, bool frozen);
 

@@ -11,10 +11,10 @@
 int apart_open_mounts(const struct host *host);
 
 /* A mount namespace of our own: nothing that is mounted from here on is seen by the host. */
-bool apart_mounts(GError **error);
+bool apart_mounts(const struct host *host, GError **error);
 
-/* Back again. */
-void apart_leave_mounts(int mounts);
+/* Back again, where @root was our root. */
+void apart_leave_mounts(int mounts, int root);
 
 /*
  * Children are born into a time namespace whose boottime clock starts at 0, if @wanted. It cannot

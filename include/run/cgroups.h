@@ -38,6 +38,12 @@ static inline void cgroups_cleanup(struct cgroups **cgroups)
 }
 #define AUTO_CGROUPS __attribute__((cleanup(cgroups_cleanup)))
 
+/*
+ * For exec: where a container that has cgroups of its own (systemd) lets nobody into the topmost one,
+ * that of its pid 1, @pid on the host, takes its place.
+ */
+bool cgroups_descend(struct cgroups *cgroups, const struct host *host, pid_t pid, GError **error);
+
 /* Descriptor of the cgroup in the v2 hierarchy, borrowed; -1: this host has none. */
 int cgroups_clone_fd(const struct cgroups *cgroups);
 

@@ -47,6 +47,12 @@ const char *known_status(const struct host *host, const struct known *known);
 /* The process @pid that began at @start_ticks, not another one that has its pid by now; or -1. */
 int known_open_process(const struct host *host, uint64_t pid, uint64_t start_ticks);
 
+/* A signal to its monitor, if that lives. SIGCONT: one that was stopped (^Z) tidies up, too. */
+void known_signal_monitor(const struct host *host, const struct known *known, int number);
+
+/* Its pid 1 is dead, or was never there. */
+bool known_has_ended(const struct known *known);
+
 /*
  * For each of @names, of which there must be one: @fn, and what goes wrong is said. Returns an exit
  * status.

@@ -21,7 +21,7 @@ struct flag {
 	enum flag_kind kind;
 	size_t offset; /* of the field in the target */
 	bool (*set)(void *target, const char *value, GError **error);
-	const char *does; /* NULL: what is said of the next is said of both */
+	const char *does; /* for the help */
 };
 
 /*

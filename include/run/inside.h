@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /* The container's side of the launch: from the clone to its command. */
+#include "host/host.h"
 #include "run/mounts.h"
 #include "run/net.h"
 #include "run/security.h"
 #include "run/spec.h"
 
 struct inside {
+	const struct host *host;
 	const struct spec *spec;
 	const char *data;
 	const struct mounts *mounts;

@@ -26,6 +26,12 @@ struct leases_wish {
 bool leases_take(const char *dir, const char *kind, const char *name,
 		 const struct leases_wish *wish, uint32_t *ret, GError **error);
 
+/*
+ * @name has a number, or it cannot be told whether it has. This needs no lock: who asks for a name
+ * is the only one who takes numbers for it.
+ */
+bool leases_has(const char *dir, const char *kind, const char *name);
+
 /* How many numbers of @kind others than @name hold; -1 with @error set. */
 int leases_others(const char *dir, const char *kind, const char *name, GError **error);
 

@@ -9,6 +9,8 @@
 struct process {
 	const GPtrArray *command; /* texts */
 	const GPtrArray *env;     /* "K=V", beside the usual ones */
+	const GPtrArray
+		*ulimits; /* set last of all: a sentence needs memory and descriptors, too */
 	const char *workdir, *user, *hostname;
 	bool tty;
 	bool console; /* the terminal is /dev/console, too */
@@ -18,8 +20,11 @@ struct process {
 	int stdio[3]; /* without a terminal: what become its standard descriptors */
 };
 
-/* Sets our own limits; @ulimits are texts, as of --ulimit. */
-bool process_limit(const GPtrArray *ulimits, GError **error);
+/*
+ * As much as process_run() will need a right for: the hard limits that are above ours. @ulimits are
+ * texts, as of --ulimit.
+ */
+bool process_raise_limits(const GPtrArray *ulimits, GError **error);
 
 /*
  * Says that we are ready and, told to start, runs the command. Every signal must be blocked. The

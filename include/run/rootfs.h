@@ -25,12 +25,6 @@ char *rootfs_data(const char *name, const GPtrArray *layers);
 bool rootfs_make(const struct spec *spec, const char *data, const char *address,
 		 const struct users *users, int userns, GError **error);
 
-/* In the container: @data/merged becomes the root. The old one is at the descriptor *@ret_old. */
-bool rootfs_enter(const char *data, int *ret_old, GError **error);
-
-/* And goes. */
-bool rootfs_leave_old(int old, GError **error);
-
 /* The folders in which those of all containers lie: NULL-terminated, static. */
 const char *const *rootfs_places(void);
 

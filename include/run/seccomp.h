@@ -29,11 +29,14 @@ bool seccomp_filter_profile(const char *json, const char *source, uint64_t caps,
 			    struct seccomp_filter *ret, GError **error);
 
 /*
- * --security-opt seccomp=@option: NULL is the default, "unconfined" no filter, else the path of a
- * profile.
+ * The text of the profile that --security-opt seccomp=@option names, owned: NULL for the default
+ * (NULL) and for none ("unconfined"). No file is read that is longer than a profile can be.
  */
-bool seccomp_filter_make(const char *option, uint64_t caps, struct seccomp_filter *ret,
-			 GError **error);
+bool seccomp_profile_read(const char *option, char **ret_profile, GError **error);
+
+/* The filter of @option, with the text that seccomp_profile_read() has made of it. */
+bool seccomp_filter_make(const char *option, const char *profile, uint64_t caps,
+			 struct seccomp_filter *ret, GError **error);
 
 /*
  * What both are made of: a libseccomp filter context, a void pointer that the caller releases, as

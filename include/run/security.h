@@ -15,12 +15,14 @@ struct security {
 	struct seccomp_filter filter;
 };
 
-/*
- * From the flags, see caps_choose() and seccomp_filter_make(). @own_userns: the container has a user
- * namespace, in which every capability is to be had.
- */
-bool security_make(const char *const *cap_add, const char *const *cap_drop, const char *seccomp,
-		   bool own_userns, struct security *ret, GError **error);
+/* The flags, all borrowed: see caps_choose() and seccomp_filter_make(). */
+struct security_choice {
+	const char *const *cap_add, *const *cap_drop; /* NULL-terminated; NULL: none */
+	const char *seccomp, *profile;
+	bool own_userns; /* in which every capability is to be had */
+};
+
+bool security_make(const struct security_choice *choice, struct security *ret, GError **error);
 void security_clear(struct security *security);
 
 /* Who the process is to be, ids as the container has them. */

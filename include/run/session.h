@@ -15,7 +15,8 @@ struct session {
 	int theirs;   /* the other one, until the child is there */
 	int stdio[3]; /* its ends, until the child is there; none with a terminal */
 	int pipes[3]; /* ours; -1: none */
-	int terminal; /* the pty's master; -1: none */
+	bool tty;
+	int terminal; /* the pty's master; -1: none, or none yet */
 };
 #define SESSION_INIT                                                                               \
 	{                                                                                          \
@@ -62,7 +63,14 @@ bool session_part(struct session *session, int fd, GError **error);
 bool session_expect_child(struct session *session, const struct host *host, GError **error);
 
 /*
- * Wait until the process is ready, which gives us its terminal; and for its exec. A signal that asks
+ * The same from a child of ours that stays, whose status is that of the process: it is what .pid is,
+ * and .pidfd is the process, to which signals go.
+ */
+bool session_expect_waiter(struct session *session, GError **error);
+
+/*
+ * Wait until the process is ready, which gives us its terminal, and nothing else that we would read
+ * from and write to: who may trace it speaks with its voice; and for its exec. A signal that asks
  * us to end is an error, too: whatever the process hangs in, it can be given up.
  */
 bool session_expect_ready(struct session *session, GError **error);

@@ -29,8 +29,9 @@ struct state {
 	uint64_t created, finished; /* seconds since the epoch; 0: not yet */
 	GPtrArray *command, *layers, *env, *cap_add, *cap_drop, *ulimits;
 	char *data; /* the folder of its upper layer */
-	char *user, *workdir, *hostname, *seccomp;
-	char *address; /* in its bridge */
+	char *user, *workdir, *hostname, *pid_file;
+	char *seccomp, *seccomp_profile; /* the option; the text of the profile that it names */
+	char *address;                   /* in its bridge */
 	bool detached, tty, userns, lxcfs;
 	bool host_uts, host_ipc, host_pid, host_cgroup, host_net, host_time;
 };

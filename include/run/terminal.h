@@ -14,6 +14,9 @@ bool terminal_check(bool tty, bool interactive, GError **error);
 /* In the container: a new pty of its own devpts. Both descriptors are the caller's. */
 bool terminal_open(int *ret_master, int *ret_slave, GError **error);
 
+/* The descriptor @fd, which may be -1, is the master of a pty. */
+bool terminal_is_master(int fd);
+
 /* The calling process begins a session with @slave as its terminal and standard descriptors. */
 bool terminal_take(int slave, GError **error);
 

@@ -15,6 +15,9 @@ values_set values_cpuset_cpus, values_cpuset_mems, values_pids;
 values_set values_read_bps, values_write_bps;
 values_set values_userns, values_security, values_uts, values_ipc, values_pid, values_cgroupns;
 
+/* "K=V", or what our own environment has for "K", if anything. */
+bool values_add_env(GPtrArray *env, const char *value, GError **error);
+
 /* "NAME=SOFT[:HARD]", a limit of setrlimit(2). */
 bool values_parse_ulimit(const char *value, struct spec_rlimit *ret, GError **error);
 

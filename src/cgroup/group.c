@@ -226,6 +226,38 @@ int cg_group_enter(const struct cg_group *g, pid_t pid, size_t *ret_hierarchy)
 	return 0;
 }
 
+static int descend(struct cg_group *g, size_t i, struct cg_place place)
+{
+	const char *root = g->layout->hierarchies[i].root;
+	g_autofree char *top =
+		g_strdup_printf("%s/%s/%s/", strcmp(root, "/") == 0 ? "" : root, g->above, g->name);
+	size_t len = strlen(top);
+	g_autofree char *below = NULL;
+	char text[256];
+	int fd;
+
+	if (fd_read_at(g->dirs[i], "cgroup.subtree_control", text, sizeof(text)) <= 0 ||
+	    text[0] == '\n' || place.len <= len || memcmp(place.path, top, len) != 0)
+		return 0;
+	below = g_strndup(place.path + len, place.len - len);
+	fd = sys_open_beneath(g->dirs[i], below, O_PATH | O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	fd_close(&g->dirs[i]);
+	g->dirs[i] = fd;
+	return 0;
+}
+
+int cg_group_descend(struct cg_group *g, const struct cg_place *places)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < g->layout->n_hierarchies && r == 0; i++)
+		if (g->layout->hierarchies[i].version == CG_V2 && g->dirs[i] >= 0)
+			r = descend(g, i, places[i]);
+	return r;
+}
+
 int cg_group_remove(struct cg_group *g, unsigned timeout_ms)
 {
 	int first = 0;

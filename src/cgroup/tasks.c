@@ -1,33 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cgroup/tasks.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
-#include <string.h>
+#include <stdbool.h>
 #include <unistd.h>
 
+#include "cgroup/walk.h"
 #include "util/fd.h"
-
-/* A container with a cgroup tree of its own can nest it as it likes; each level costs us one fd. */
-#define MAX_DEPTH 256
 
 static const char *const list_names[CG_N_VERSIONS] = {
 	[CG_V1] = "tasks",
 	[CG_V2] = "cgroup.threads",
 };
 
-struct walk {
+struct tasks {
 	const char *list;
 	void (*fn)(pid_t tid, void *arg);
 	void *arg;
+	bool begun;
+	int result; /* of the topmost list */
 };
 
 /* The kernel gives the list in pieces that end anywhere, within a number too. */
-static int each_tid(const struct walk *w, int dir)
+static int each_tid(const struct tasks *t, int dir)
 {
-	AUTO_FD int fd = openat(dir, w->list, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	AUTO_FD int fd = openat(dir, t->list, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	char buf[4096];
 	uint64_t tid = 0;
 	ssize_t n;
@@ -40,7 +39,7 @@ static int each_tid(const struct walk *w, int dir)
 				tid = tid * 10 + (uint64_t)(buf[i] - '0');
 			} else {
 				if (tid > 0 && tid <= G_MAXINT)
-					w->fn((pid_t)tid, w->arg);
+					t->fn((pid_t)tid, t->arg);
 				tid = 0;
 			}
 		}
@@ -48,47 +47,24 @@ static int each_tid(const struct walk *w, int dir)
 	return n < 0 ? -errno : 0;
 }
 
-/* The names of the directories in @dir, so that no directory stream is open on the way down. */
-static GPtrArray *children(int dir)
+static void enter(int dir, void *arg)
 {
-	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
-	AUTO_FD int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
+	struct tasks *t = arg;
+	int r = each_tid(t, dir);
 
-	if (!stream)
-		return names;
-	(void)fd_steal(&fd);
-	while ((e = readdir(stream)))
-		if (e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 &&
-		    strcmp(e->d_name, "..") != 0)
-			g_ptr_array_add(names, g_strdup(e->d_name));
-	closedir(stream);
-	return names;
-}
-
-static void walk(const struct walk *w, int dir, unsigned depth)
-{
-	g_autoptr(GPtrArray) names = children(dir);
-
-	for (guint i = 0; i < names->len && depth < MAX_DEPTH; i++) {
-		AUTO_FD int child = openat(dir, g_ptr_array_index(names, i),
-					   O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-		if (child < 0)
-			continue;
-		(void)each_tid(w, child);
-		walk(w, child, depth + 1);
-	}
+	if (!t->begun)
+		t->result = r;
+	t->begun = true;
 }
 
 int cg_tasks_each(struct cg_node *node, void (*fn)(pid_t tid, void *arg), void *arg)
 {
-	struct walk w = { .list = list_names[cg_node_version(node)], .fn = fn, .arg = arg };
-	int r = each_tid(&w, cg_node_dir(node));
+	struct tasks t = { .list = list_names[cg_node_version(node)], .fn = fn, .arg = arg };
+	const struct cg_walk walk = { .enter = enter, .arg = &t };
+	int r = cg_walk(cg_node_dir(node), &walk);
 
-	if (r < 0)
-		return r == -ENOENT ? -ENODEV : r;
-	walk(&w, cg_node_dir(node), 0);
-	return 0;
+	/* What vanishes on the way is no error. */
+	if (t.begun)
+		r = t.result;
+	return r == -ENOENT ? -ENODEV : r;
 }

@@ -12,6 +12,7 @@
 
 #include "run/channel.h"
 #include "run/fail.h"
+#include "run/root.h"
 #include "util/fd.h"
 #include "util/sys.h"
 
@@ -22,18 +23,31 @@ int apart_open_mounts(const struct host *host)
 	return openat(host_proc_dir(host), "self/ns/mnt", O_RDONLY | O_CLOEXEC);
 }
 
-bool apart_mounts(GError **error)
+/* Our own again, which may be that of a chroot. */
+static int go_to_root(int root)
 {
-	/* Slaves: what the host unmounts does not stay busy because of us. */
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
-		return run_fail(error, errno, "cannot make a mount namespace");
-	return true;
+	return fchdir(root) < 0 || chroot(".") < 0 ? -errno : 0;
 }
 
-void apart_leave_mounts(int mounts)
+bool apart_mounts(const struct host *host, GError **error)
+{
+	int r = unshare(CLONE_NEWNS) < 0 ? -errno : 0;
+	AUTO_FD int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (r == 0)
+		r = root_leave_chroot(host);
+	/* Slaves: what the host unmounts does not stay busy because of us. */
+	if (r == 0 && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		r = -errno;
+	if (r == 0)
+		r = go_to_root(root);
+	return r == 0 || run_fail(error, -r, "cannot make a mount namespace");
+}
+
+void apart_leave_mounts(int mounts, int root)
 {
 	/* Without it we are where we are, and it ends with us. */
-	if (mounts >= 0 && setns(mounts, CLONE_NEWNS) == 0 && chdir("/") < 0)
+	if (mounts >= 0 && setns(mounts, CLONE_NEWNS) == 0 && go_to_root(root) < 0)
 		return;
 }
 

@@ -149,6 +149,22 @@ bool cgroups_open(const struct host *host, const char *name, struct cgroups **re
 	return true;
 }
 
+bool cgroups_descend(struct cgroups *c, const struct host *host, pid_t pid, GError **error)
+{
+	g_autofree char *path = g_strdup_printf("%d/cgroup", (int)pid);
+	g_autofree char *text = g_malloc(CGROUP_TEXT_SIZE);
+	struct cg_place places[CG_MAX_HIERARCHIES] = { 0 };
+	ssize_t n = fd_read_at(host_proc_dir(host), path, text, CGROUP_TEXT_SIZE);
+	int r = (int)MIN(n, 0);
+
+	if (r == 0) {
+		cg_places_parse(c->layout, text, places);
+		r = cg_group_descend(&c->group, places);
+	}
+	return r == 0 ||
+	       fail(error, -r, "cannot find the cgroup of pid 1 of container %s", c->group.name);
+}
+
 int cgroups_clone_fd(const struct cgroups *c)
 {
 	return cg_group_v2_dir(&c->group);

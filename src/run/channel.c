@@ -64,7 +64,7 @@ bool channel_expect(int channel, enum channel_word word, int *ret_fd, GError **e
 		return true;
 	if (n > 1 && text[0] == FAILURE)
 		return understand_failure(text + 1, error);
-	return run_fail(error, 0, "the container ended before it was started");
+	return run_fail(error, 0, "the process ended before it was started");
 }
 
 bool channel_expect_end(int channel, GError **error)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "run/caps.h"
@@ -35,11 +36,20 @@ struct exec {
 #define ROW(flag, sort, member)                                                                    \
 	.name = (flag), .kind = (sort), .offset = offsetof(struct exec, member)
 
+static bool add_env(void *exec, const char *value, GError **error)
+{
+	return values_add_env(((struct exec *)exec)->env, value, error);
+}
+
 static const struct flag flags[] = {
 	{ ROW("interactive", FLAG_TRUE, interactive), .letter = 'i',
 	  .does = "pass standard input on" },
 	{ ROW("tty", FLAG_TRUE, tty), .letter = 't', .does = "give it a terminal" },
-	{ ROW("env", FLAG_LIST, env), .letter = 'e', .value = "K=V",
+	{ .name = "env",
+	  .kind = FLAG_CALL,
+	  .set = add_env,
+	  .letter = 'e',
+	  .value = "K[=V]",
 	  .does = "beside the container's environment" },
 	{ ROW("user", FLAG_TEXT, user), .letter = 'u', .value = "UID[:GID]",
 	  .does = "else the container's" },
@@ -56,7 +66,7 @@ const struct flag *flags_of_exec(size_t *ret_n)
 /* Its name and the command. */
 static bool parse(const struct host *host, char **words, struct exec *e, GError **error)
 {
-	const GPtrArray *theirs;
+	GPtrArray *ours;
 	char **rest;
 
 	if (!flags_parse(flags, G_N_ELEMENTS(flags), words, e, &rest, error))
@@ -70,9 +80,9 @@ static bool parse(const struct host *host, char **words, struct exec *e, GError 
 	for (rest++; *rest; rest++)
 		g_ptr_array_add(e->command, g_strdup(*rest));
 	/* What was given here stands behind, and so counts. */
-	theirs = e->known.state.env;
-	for (guint i = theirs->len; i > 0; i--)
-		g_ptr_array_insert(e->env, 0, g_strdup(theirs->pdata[i - 1]));
+	ours = e->env;
+	e->env = g_steal_pointer(&e->known.state.env);
+	g_ptr_array_extend_and_steal(e->env, ours);
 	return true;
 }
 
@@ -82,7 +92,9 @@ static bool open_cgroups(const struct host *host, struct exec *e, GError **error
 
 	if (!cgroups_open(host, name, &e->cgroups, error))
 		return false;
-	return !cgroups_is_frozen(e->cgroups) || run_fail(error, 0, "'%s' is paused", name);
+	if (cgroups_is_frozen(e->cgroups))
+		return run_fail(error, 0, "'%s' is paused", name);
+	return cgroups_descend(e->cgroups, host, (pid_t)e->known.state.pid, error);
 }
 
 static bool make_security(struct exec *e, GError **error)
@@ -91,9 +103,13 @@ static bool make_security(struct exec *e, GError **error)
 
 	g_ptr_array_add(s->cap_add, NULL);
 	g_ptr_array_add(s->cap_drop, NULL);
-	return security_make((const char *const *)s->cap_add->pdata,
-			     (const char *const *)s->cap_drop->pdata, s->seccomp, s->userns,
-			     &e->security, error);
+	return security_make(
+		&(struct security_choice){ .cap_add = (const char *const *)s->cap_add->pdata,
+					   .cap_drop = (const char *const *)s->cap_drop->pdata,
+					   .seccomp = s->seccomp,
+					   .profile = s->seccomp_profile,
+					   .own_userns = s->userns },
+		&e->security, error);
 }
 
 /* What the last steps before the command need, see process.h. */
@@ -145,6 +161,7 @@ static bool run_process(const struct exec *e, GError **error)
 	const struct process process = {
 		.command = e->command,
 		.env = e->env,
+		.ulimits = s->ulimits,
 		.workdir = e->workdir ? e->workdir : s->workdir,
 		.user = e->user ? e->user : s->user,
 		.hostname = s->hostname,
@@ -158,6 +175,12 @@ static bool run_process(const struct exec *e, GError **error)
 	       process_run(&process, error);
 }
 
+static bool fail_to_start(const struct exec *e, int err, GError **error)
+{
+	return run_fail(error, err, "cannot start a process in '%s'%s", e->known.state.name,
+			err == EAGAIN ? ", which may be at its --pids-limit (two are needed)" : "");
+}
+
 /* Becomes a child of the launcher's, in the cgroups and the namespaces that we are in. */
 static bool leave_child(struct exec *e, GError **error)
 {
@@ -165,7 +188,7 @@ static bool leave_child(struct exec *e, GError **error)
 	pid_t pid = sys_clone(CLONE_PARENT, -1, &pidfd);
 
 	if (pid < 0)
-		return run_fail(error, -pid, "cannot start a process in '%s'", e->known.state.name);
+		return fail_to_start(e, -pid, error);
 	if (pid == 0)
 		return run_process(e, error);
 	return channel_say(e->session.theirs, CHANNEL_CHILD, pidfd, error);
@@ -186,7 +209,7 @@ _Noreturn static void go_between(struct exec *e)
 	umask(022);
 	ok = hide(&error) && channel_expect(channel, CHANNEL_GO, NULL, &error) &&
 	     session_part(&e->session, e->known.pidfd, &error) &&
-	     process_limit(e->known.state.ulimits, &error) && join(e, &error) &&
+	     process_raise_limits(e->known.state.ulimits, &error) && join(e, &error) &&
 	     drop_caps(e, &error);
 	fd_close(&e->known.pidfd);
 	if (!ok || !hide(&error) || !leave_child(e, &error))
@@ -199,7 +222,7 @@ static bool start_child(struct exec *e, GError **error)
 	pid_t pid = sys_clone(0, cgroups_clone_fd(e->cgroups), &e->session.pidfd);
 
 	if (pid < 0)
-		return run_fail(error, -pid, "cannot start a process in '%s'", e->known.state.name);
+		return fail_to_start(e, -pid, error);
 	if (pid == 0) {
 		fd_close(&e->session.channel);
 		go_between(e);
@@ -209,21 +232,73 @@ static bool start_child(struct exec *e, GError **error)
 	return true;
 }
 
-static bool start(const struct host *host, char **words, struct exec *e, GError **error)
+static bool start_process(const struct host *host, struct exec *e, GError **error)
 {
 	struct session *session = &e->session;
 
-	if (!parse(host, words, e, error) || !open_cgroups(host, e, error) ||
-	    !make_security(e, error) || !session_open(e->tty, e->interactive, &e->session, error) ||
-	    !start_child(e, error))
-		return false;
-	return cgroups_enter(e->cgroups, session->pid, error) &&
+	return start_child(e, error) && cgroups_enter(e->cgroups, session->pid, error) &&
 	       channel_say(session->channel, CHANNEL_GO, -1, error) &&
 	       session_expect_child(session, host, error) &&
 	       channel_say(session->channel, CHANNEL_GO, -1, error) &&
 	       session_expect_ready(session, error) &&
 	       channel_say(session->channel, CHANNEL_START, -1, error) &&
 	       session_expect_end(session, error);
+}
+
+/*
+ * The process's parent, for it is not the launcher: that may be stopped (^Z), and a container ends
+ * only when all of its dead were waited for. Its status is the process's.
+ */
+_Noreturn static void wait_for_process(const struct host *host, struct exec *e, int report)
+{
+	GError *error = NULL;
+	int status = 0;
+	bool ok;
+
+	(void)setpgid(0, 0);
+	ok = (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ||
+	      run_fail(&error, errno, "cannot ask for a signal")) &&
+	     start_process(host, e, &error) &&
+	     channel_say(report, CHANNEL_READY, e->session.terminal, &error) &&
+	     channel_say(report, CHANNEL_CHILD, e->session.pidfd, &error);
+	if (!ok) {
+		session_kill(&e->session);
+		channel_fail(report, error);
+		_exit(RUN_FAILED);
+	}
+	close(report);
+	session_close(&e->session);
+	while (waitpid(e->session.pid, &status, 0) < 0 && errno == EINTR)
+		;
+	_exit(run_exit_status(status));
+}
+
+static bool start_waiter(const struct host *host, struct exec *e, GError **error)
+{
+	struct session *s = &e->session;
+	int report[2];
+
+	if (!channel_make(report, error))
+		return false;
+	s->pid = sys_clone(0, -1, &s->pidfd);
+	if (s->pid == 0) {
+		close(report[0]);
+		wait_for_process(host, e, report[1]);
+	}
+	close(report[1]);
+	fd_close(&s->channel);
+	s->channel = report[0];
+	session_parted(s);
+	return s->pid > 0 || run_fail(error, -s->pid, "cannot start a process");
+}
+
+static bool start(const struct host *host, char **words, struct exec *e, GError **error)
+{
+	return parse(host, words, e, error) && open_cgroups(host, e, error) &&
+	       make_security(e, error) &&
+	       session_open(e->tty, e->interactive, &e->session, error) &&
+	       start_waiter(host, e, error) && session_expect_ready(&e->session, error) &&
+	       session_expect_waiter(&e->session, error);
 }
 
 static void clear(struct exec *e)

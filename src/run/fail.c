@@ -43,16 +43,34 @@ int run_exit_status(int wait_status)
 					: WEXITSTATUS(wait_status);
 }
 
+/* Names may be anything, and a container may have made them: a terminal is to obey none. */
+static char *printable(const char *sentence)
+{
+	g_autofree char *valid = g_utf8_make_valid(sentence, -1);
+	GString *out = g_string_new(NULL);
+
+	for (char *p = valid; *p; p = g_utf8_next_char(p)) {
+		gunichar c = g_utf8_get_char(p);
+
+		if (g_unichar_iscntrl(c))
+			g_string_append_printf(out, "\\%03o", c);
+		else
+			g_string_append_unichar(out, c);
+	}
+	return g_string_free(out, FALSE);
+}
+
 int run_say(const char *format, ...)
 {
-	g_autofree char *sentence = NULL;
+	g_autofree char *sentence = NULL, *clean = NULL;
 	va_list ap;
 
 	va_start(ap, format);
 	sentence = g_strdup_vprintf(format, ap);
 	va_end(ap);
+	clean = printable(sentence);
 	(void)fflush(stdout);
-	(void)fprintf(stderr, "lxcfs-clone-run: %s\n", sentence);
+	(void)fprintf(stderr, "lxcfs-clone-run: %s\n", clean);
 	return RUN_FAILED;
 }
 

@@ -7,8 +7,11 @@
 
 #include "run/fail.h"
 
-/* Of --help: what is longer shifts the rest of its line. */
-#define LEFT_WIDTH 40
+/* Of --help, which is to fit 24 lines of 80: more rows stand in two columns. What is longer than its
+ * place shifts the rest of its column. */
+#define LEFT_WIDTH   20
+#define COLUMN_WIDTH 38
+#define ROWS_MAX     22
 
 char *flags_absolute(const char *path, GError **error)
 {
@@ -139,22 +142,25 @@ bool flags_parse(const struct flag *flags, size_t n, char **words, void *target,
 	return true;
 }
 
+/* A flag, its value, what it does; owned. */
+static char *describe(const struct flag *f)
+{
+	char letter[] = { '-', f->letter, ',', ' ', '\0' };
+	g_autofree char *left = g_strdup_printf("%s--%s%s%s", f->letter ? letter : "", f->name,
+						f->value ? " " : "", f->value ? f->value : "");
+
+	return g_strdup_printf("%-*s %s", LEFT_WIDTH, left, f->does);
+}
+
 void flags_print(const struct flag *flags, size_t n)
 {
-	g_autoptr(GString) left = g_string_new(NULL);
+	size_t rows = n > ROWS_MAX ? (n + 1) / 2 : n;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct flag *f = &flags[i];
+	for (size_t i = 0; i < rows; i++) {
+		g_autofree char *first = describe(&flags[i]);
+		g_autofree char *second = i + rows < n ? describe(&flags[i + rows]) : NULL;
 
-		if (left->len)
-			g_string_append(left, ", ");
-		if (f->letter)
-			g_string_append_printf(left, "-%c, ", f->letter);
-		g_string_append_printf(left, "--%s%s%s", f->name, f->value ? " " : "",
-				       f->value ? f->value : "");
-		if (!f->does)
-			continue;
-		printf("  %-*s  %s\n", LEFT_WIDTH, left->str, f->does);
-		g_string_truncate(left, 0);
+		printf("%-*s%s%s\n", second ? COLUMN_WIDTH : 0, first, second ? "  " : "",
+		       second ? second : "");
 	}
 }

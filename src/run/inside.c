@@ -16,7 +16,7 @@
 #include "run/fail.h"
 #include "run/init.h"
 #include "run/process.h"
-#include "run/rootfs.h"
+#include "run/root.h"
 #include "util/fd.h"
 
 /* Whatever happens, it does not outlive its monitor. */
@@ -59,14 +59,15 @@ static bool bind_lxcfs(const struct inside *in, GError **error)
 
 static bool enter_root(const struct inside *in, GError **error)
 {
-	int old = -1;
+	g_autofree char *merged = g_build_filename(in->data, "merged", NULL);
+	AUTO_ROOT_OLD struct root_old old = ROOT_OLD_INIT;
 	bool ok;
 
 	umask(0);
-	ok = rootfs_enter(in->data, &old, error) && mounts_make(in->spec, in->mounts, error) &&
-	     rootfs_leave_old(old, error) && mounts_add(in->spec, in->mounts, error) &&
-	     bind_lxcfs(in, error) && mounts_seal(in->spec, error);
-	fd_close(&old);
+	ok = root_enter(in->host, merged, &old, error) &&
+	     mounts_make(in->spec, in->mounts, error) && root_leave_old(&old, error) &&
+	     mounts_add(in->spec, in->mounts, error) && bind_lxcfs(in, error) &&
+	     mounts_seal(in->spec, error);
 	umask(022);
 	return ok;
 }
@@ -77,6 +78,7 @@ static bool run(const struct inside *in, GError **error)
 	const struct process process = {
 		.command = spec->command,
 		.env = spec->env,
+		.ulimits = spec->ulimits,
 		.workdir = spec->workdir,
 		.user = spec->user,
 		.hostname = spec->hostname,
@@ -91,7 +93,7 @@ static bool run(const struct inside *in, GError **error)
 	return die_with_parent(error) && channel_expect(in->channel, CHANNEL_GO, NULL, error) &&
 	       become_root(spec, error) && part_cgroups(spec, error) && set_hostname(spec, error) &&
 	       net_up(in->net, error) && enter_root(in, error) &&
-	       process_limit(spec->ulimits, error) && process_run(&process, error);
+	       process_raise_limits(spec->ulimits, error) && process_run(&process, error);
 }
 
 _Noreturn void inside_run(const struct inside *inside)

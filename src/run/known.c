@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <poll.h>
 #include <string.h>
 
 #include "host/pid.h"
@@ -51,6 +52,23 @@ bool known_open_running(const struct host *host, const char *name, struct known 
 {
 	return known_open(host, name, ret, error) &&
 	       (ret->pidfd >= 0 || run_fail(error, 0, "'%s' does not run", name));
+}
+
+void known_signal_monitor(const struct host *host, const struct known *known, int number)
+{
+	const struct state *s = &known->state;
+	AUTO_FD int monitor = known_open_process(host, s->monitor, s->monitor_ticks);
+
+	if (monitor >= 0)
+		(void)sys_pidfd_kill(monitor, number);
+}
+
+bool known_has_ended(const struct known *known)
+{
+	struct pollfd p = { .fd = known->pidfd, .events = POLLIN };
+
+	return known->pidfd < 0 ? strcmp(known->state.phase, STATE_CREATING) != 0
+				: poll(&p, 1, 0) == 1;
 }
 
 static bool is_paused(const struct host *host, const char *name)

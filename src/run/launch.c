@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "bind/parts.h"
@@ -15,6 +14,7 @@
 #include "run/channel.h"
 #include "run/fail.h"
 #include "run/inside.h"
+#include "run/pid_file.h"
 #include "run/rootfs.h"
 #include "run/session.h"
 #include "run/state.h"
@@ -28,6 +28,7 @@ struct launch {
 	struct state state;
 	struct state_place place;
 	struct users users;
+	char *profile; /* the text of its filter; NULL: none */
 	struct security security;
 	struct mounts mounts;
 	GArray *lxcfs; /* NULL: none */
@@ -50,8 +51,13 @@ static bool make_security(struct launch *l, GError **error)
 	g_autofree char **add = list_of(l->spec->cap_add);
 	g_autofree char **drop = list_of(l->spec->cap_drop);
 
-	return security_make((const char *const *)add, (const char *const *)drop, l->spec->seccomp,
-			     l->spec->userns, &l->security, error);
+	return seccomp_profile_read(l->spec->seccomp, &l->profile, error) &&
+	       security_make(&(struct security_choice){ .cap_add = (const char *const *)add,
+							.cap_drop = (const char *const *)drop,
+							.seccomp = l->spec->seccomp,
+							.profile = l->profile,
+							.own_userns = l->spec->userns },
+			     &l->security, error);
 }
 
 /* A container without them is better than none: what is missing is said. */
@@ -92,7 +98,9 @@ static void describe(struct launch *l)
 		.user = g_strdup(s->user),
 		.workdir = g_strdup(s->workdir),
 		.hostname = g_strdup(s->hostname),
+		.pid_file = g_strdup(s->pid_file),
 		.seccomp = g_strdup(s->seccomp),
+		.seccomp_profile = g_strdup(l->profile),
 		.detached = s->detach,
 		.tty = s->tty,
 		.userns = s->userns,
@@ -141,8 +149,7 @@ static bool make_cgroups(struct launch *l, GError **error)
 
 static bool part_mounts(struct launch *l, GError **error)
 {
-	(void)l;
-	return apart_mounts(error);
+	return apart_mounts(l->host, error);
 }
 
 static bool make_rootfs(struct launch *l, GError **error)
@@ -185,6 +192,7 @@ static uint64_t namespaces_of(const struct spec *s)
 static bool start_child(struct launch *l, GError **error)
 {
 	const struct inside inside = {
+		.host = l->host,
 		.spec = l->spec,
 		.data = l->state.data,
 		.mounts = &l->mounts,
@@ -219,16 +227,6 @@ static bool place_child(struct launch *l, GError **error)
 	       channel_say(l->session.channel, CHANNEL_GO, -1, error);
 }
 
-static bool write_pid_file(const struct launch *l, GError **error)
-{
-	char text[16];
-
-	(void)snprintf(text, sizeof(text), "%d\n", l->session.pid);
-	return !l->spec->pid_file ||
-	       g_file_set_contents_full(l->spec->pid_file, text, -1, G_FILE_SET_CONTENTS_CONSISTENT,
-					0644, error);
-}
-
 static bool record_child(struct launch *l, GError **error)
 {
 	struct pidstat stat;
@@ -240,7 +238,8 @@ static bool record_child(struct launch *l, GError **error)
 	l->state.start_ticks = stat.start_ticks;
 	g_free(l->state.phase);
 	l->state.phase = g_strdup(STATE_RUNNING);
-	return state_save(&l->place, &l->state, error) && write_pid_file(l, error);
+	return state_save(&l->place, &l->state, error) &&
+	       (!l->state.pid_file || pid_file_write(l->state.pid_file, l->state.pid, error));
 }
 
 static bool release_child(struct launch *l, GError **error)
@@ -291,6 +290,7 @@ static void finish(struct launch *l, int status)
 	l->state.finished = (uint64_t)(g_get_real_time() / G_USEC_PER_SEC);
 	g_free(l->state.phase);
 	l->state.phase = g_strdup(STATE_EXITED);
+	pid_file_remove(l->state.pid_file, l->state.pid);
 	if (l->spec->remove)
 		ok = teardown_all(l->host, l->state.name, &error);
 	else
@@ -305,6 +305,7 @@ static void give_up(struct launch *l)
 	g_autoptr(GError) error = NULL;
 
 	session_kill(&l->session);
+	pid_file_remove(l->state.pid_file, l->state.pid);
 	if (l->place.dir >= 0 && !teardown_all(l->host, l->state.name, &error))
 		run_say("%s", error->message);
 }
@@ -315,6 +316,7 @@ static void clear(struct launch *l)
 	cgroups_free(l->cgroups);
 	mounts_clear(&l->mounts);
 	security_clear(&l->security);
+	g_free(l->profile);
 	if (l->lxcfs)
 		g_array_unref(l->lxcfs);
 	state_place_close(&l->place);
@@ -328,10 +330,11 @@ bool launch_run(const struct host *host, const struct spec *spec, int report, in
 		.host = host, .spec = spec, .place = STATE_PLACE_INIT, .session = SESSION_INIT
 	};
 	AUTO_FD int home = apart_open_mounts(host);
+	AUTO_FD int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	bool ok = start(&l, error);
 
 	/* The copy of the host's mounts goes, which would keep them busy. */
-	apart_leave_mounts(home);
+	apart_leave_mounts(home, root);
 	apart_leave_time(host);
 	if (ok) {
 		if (report >= 0) {

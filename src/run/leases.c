@@ -198,8 +198,11 @@ static bool store(const char *path, const GArray *leases, GError **error)
 			(unlink(path) == 0 || errno == ENOENT)) ||
 		       fail(error, errno, "cannot remove %s", path);
 	/* Whole under its name, or not there; see clear_half_made(). */
-	return g_file_set_contents_full(new, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, error) &&
-	       (rename(new, path) == 0 || fail(error, errno, "cannot write %s", path));
+	if (g_file_set_contents_full(new, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, error) &&
+	    (rename(new, path) == 0 || fail(error, errno, "cannot write %s", path)))
+		return true;
+	(void)unlink(new);
+	return false;
 }
 
 bool leases_take(const char *dir, const char *kind, const char *name,
@@ -227,6 +230,14 @@ bool leases_take(const char *dir, const char *kind, const char *name,
 		return false;
 	*ret = l.number;
 	return true;
+}
+
+bool leases_has(const char *dir, const char *kind, const char *name)
+{
+	g_autofree char *path = g_build_filename(dir, kind, NULL);
+	g_autoptr(GArray) leases = load(path, NULL);
+
+	return !leases || find_name(leases, name);
 }
 
 int leases_others(const char *dir, const char *kind, const char *name, GError **error)

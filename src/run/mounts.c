@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "run/fail.h"
@@ -126,21 +127,27 @@ static bool mount_cgroups(const struct mounts *mounts, GError **error)
 	return true;
 }
 
+/* By its descriptor's name: what lies at its path may be a symlink. */
+static int mount_tmpfs(int target, unsigned long flags, const char *options)
+{
+	int r = 0;
+
+	if (fchdir(target) < 0 || mount("tmpfs", ".", "tmpfs", flags, options) < 0)
+		r = -errno;
+	if (chdir("/") < 0)
+		r = -errno;
+	return r;
+}
+
 static bool bind_one(const struct mounts_bind *b, GError **error)
 {
 	AUTO_FD int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	AUTO_FD int target = target_open(root, b->target, b->folder);
 	int r = target;
 
-	if (r >= 0 && b->tree < 0) {
-		/* By its descriptor's name: what lies at its path may be a symlink. */
-		if (fchdir(target) < 0 || mount("tmpfs", ".", "tmpfs", BARE, "mode=1777") < 0)
-			r = -errno;
-		if (chdir("/") < 0)
-			r = -errno;
-	} else if (r >= 0) {
-		r = sys_mount_onto(b->tree, target);
-	}
+	if (r >= 0)
+		r = b->tree < 0 ? mount_tmpfs(target, BARE, "mode=1777")
+				: sys_mount_onto(b->tree, target);
 	return r >= 0 || run_fail(error, -r, "cannot mount on %s", b->target);
 }
 
@@ -166,18 +173,39 @@ bool mounts_add(const struct spec *spec, const struct mounts *mounts, GError **e
 	return true;
 }
 
+/*
+ * Over a file lies /dev/null, if it is that: with -v over /dev another container may have made
+ * something else of it, by which the command would reach what is hidden from it.
+ */
+static int mount_null(int target)
+{
+	AUTO_FD int null = open("dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_FD int tree = -1;
+	struct stat st;
+
+	if (null < 0 || fstat(null, &st) < 0)
+		return -errno;
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+		return -ENODEV;
+	tree = sys_clone_tree_at(null);
+	return tree < 0 ? tree : sys_mount_onto(tree, target);
+}
+
 /* An empty folder, or /dev/null. */
 static bool mask(const char *path, GError **error)
 {
+	AUTO_FD int target = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
+	int r;
 
-	if (lstat(path, &st) < 0)
+	if (target < 0)
 		return errno == ENOENT || run_fail(error, errno, "cannot hide /%s", path);
-	if (S_ISDIR(st.st_mode)
-		    ? mount("tmpfs", path, "tmpfs", BARE | MS_RDONLY, "size=0,nr_inodes=2") < 0
-		    : mount("dev/null", path, NULL, MS_BIND, NULL) < 0)
+	if (fstat(target, &st) < 0)
 		return run_fail(error, errno, "cannot hide /%s", path);
-	return true;
+	r = S_ISDIR(st.st_mode) ? mount_tmpfs(target, BARE | MS_RDONLY, "size=0,nr_inodes=2")
+				: mount_null(target);
+	return r == 0 ||
+	       run_fail(error, -r, "cannot hide /%s by an empty folder or /dev/null", path);
 }
 
 static bool protect(const char *path, GError **error)

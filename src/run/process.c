@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/keyctl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,22 +32,44 @@ struct ready {
 	int slave; /* -1: no terminal */
 };
 
+/* The last of a name counts, in the first one's place. There may be very many. */
+struct environment {
+	GPtrArray *pairs;
+	GHashTable *places; /* name: place in .pairs */
+};
+
+static void env_set(struct environment *e, char *pair)
+{
+	char *name = g_strndup(pair, strcspn(pair, "="));
+	void *place;
+
+	if (g_hash_table_lookup_extended(e->places, name, NULL, &place)) {
+		g_free(e->pairs->pdata[GPOINTER_TO_UINT(place)]);
+		e->pairs->pdata[GPOINTER_TO_UINT(place)] = pair;
+		g_free(name);
+		return;
+	}
+	g_hash_table_insert(e->places, name, GUINT_TO_POINTER(e->pairs->len));
+	g_ptr_array_add(e->pairs, pair);
+}
+
 static char **make_env(const struct process *p, const char *home)
 {
-	char **env = g_new0(char *, 1);
+	struct environment e = { .pairs = g_ptr_array_new(),
+				 .places = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+								 NULL) };
 
-	env = g_environ_setenv(env, "PATH", PATH_USUAL, TRUE);
-	env = g_environ_setenv(env, "HOSTNAME", p->hostname, TRUE);
-	env = g_environ_setenv(env, "HOME", home, TRUE);
+	env_set(&e, g_strdup("PATH=" PATH_USUAL));
+	env_set(&e, g_strconcat("HOSTNAME=", p->hostname, NULL));
+	env_set(&e, g_strconcat("HOME=", home, NULL));
 	if (p->tty)
-		env = g_environ_setenv(env, "TERM", "xterm", TRUE);
-	for (guint i = 0; i < p->env->len; i++) {
-		g_auto(GStrv) pair = g_strsplit(p->env->pdata[i], "=", 2);
-
-		if (pair[0] && pair[1])
-			env = g_environ_setenv(env, pair[0], pair[1], TRUE);
-	}
-	return env;
+		env_set(&e, g_strdup("TERM=xterm"));
+	for (guint i = 0; i < p->env->len; i++)
+		if (strchr(p->env->pdata[i], '='))
+			env_set(&e, g_strdup(p->env->pdata[i]));
+	g_ptr_array_add(e.pairs, NULL);
+	g_hash_table_unref(e.places);
+	return (char **)g_ptr_array_free(e.pairs, FALSE);
 }
 
 static char **make_argv(const struct process *p)
@@ -59,18 +81,43 @@ static char **make_argv(const struct process *p)
 	return argv;
 }
 
-bool process_limit(const GPtrArray *ulimits, GError **error)
+static int set_limit(const struct spec_rlimit *r)
+{
+	return setrlimit((__rlimit_resource_t)r->resource, &r->limit) < 0 ? -errno : 0;
+}
+
+static int raise_limit(const struct spec_rlimit *r)
+{
+	struct spec_rlimit raised = *r;
+
+	if (getrlimit((__rlimit_resource_t)r->resource, &raised.limit) < 0)
+		return -errno;
+	if (raised.limit.rlim_max >= r->limit.rlim_max)
+		return 0;
+	raised.limit.rlim_max = r->limit.rlim_max;
+	return set_limit(&raised);
+}
+
+static bool each_limit(const GPtrArray *ulimits, int (*fn)(const struct spec_rlimit *r),
+		       GError **error)
 {
 	for (guint i = 0; i < ulimits->len; i++) {
-		struct spec_rlimit r;
+		struct spec_rlimit limit;
+		int r;
 
-		if (!values_parse_ulimit(ulimits->pdata[i], &r, error))
+		if (!values_parse_ulimit(ulimits->pdata[i], &limit, error))
 			return false;
-		if (setrlimit((__rlimit_resource_t)r.resource, &r.limit) < 0)
-			return run_fail(error, errno, "--ulimit: cannot set %s",
+		r = fn(&limit);
+		if (r < 0)
+			return run_fail(error, -r, "--ulimit: cannot set %s",
 					(const char *)ulimits->pdata[i]);
 	}
 	return true;
+}
+
+bool process_raise_limits(const GPtrArray *ulimits, GError **error)
+{
+	return each_limit(ulimits, raise_limit, error);
 }
 
 /* As docker does it: the folder of -w is made when missing. */
@@ -212,9 +259,9 @@ _Noreturn static void stay(const struct process *p, pid_t child, int ready)
 /* If the launcher was gone before we asked to die with it, nothing tells us but the channel. */
 static bool has_launcher(const struct process *p)
 {
-	struct pollfd fd = { .fd = p->channel };
+	char c;
 
-	return poll(&fd, 1, 0) == 0;
+	return recv(p->channel, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
 static bool confine(const struct process *p, const struct account *a, GError **error)
@@ -276,6 +323,14 @@ static bool start(const struct process *p, const struct ready *r, GError **error
 	begin(p, r, ready[0]);
 }
 
+/* What was the launcher's would count against the limit of descriptors. */
+static void close_rest(const struct process *p, const struct ready *r)
+{
+	int keep[] = { p->channel, p->stdio[0], p->stdio[1], p->stdio[2], r->slave };
+
+	fd_close_others(keep, G_N_ELEMENTS(keep));
+}
+
 bool process_run(const struct process *p, GError **error)
 {
 	struct ready r = { .slave = -1 };
@@ -292,5 +347,8 @@ bool process_run(const struct process *p, GError **error)
 		give_stdio(p, &r.account);
 	ok = ok && channel_say(p->channel, CHANNEL_READY, master, error);
 	fd_close(&master);
-	return ok && channel_expect(p->channel, CHANNEL_START, NULL, error) && start(p, &r, error);
+	if (!ok || !channel_expect(p->channel, CHANNEL_START, NULL, error))
+		return false;
+	close_rest(p, &r);
+	return each_limit(p->ulimits, set_limit, error) && start(p, &r, error);
 }

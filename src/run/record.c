@@ -16,17 +16,23 @@ static const struct row {
 	enum kind kind;
 	size_t offset;
 } rows[] = {
-	ROW(TEXT, name),       ROW(TEXT, phase),         ROW(TEXT, status),
-	ROW(NUMBER, pid),      ROW(NUMBER, start_ticks), ROW(NUMBER, exit_status),
-	ROW(NUMBER, created),  ROW(NUMBER, finished),    ROW(LIST, command),
-	ROW(LIST, layers),     ROW(TEXT, data),          ROW(LIST, env),
-	ROW(TEXT, user),       ROW(TEXT, workdir),       ROW(LIST, cap_add),
-	ROW(LIST, cap_drop),   ROW(TEXT, hostname),      ROW(NUMBER, monitor),
-	ROW(TEXT, seccomp),    ROW(TEXT, address),       ROW(NUMBER, monitor_ticks),
-	ROW(TRUTH, detached),  ROW(TRUTH, tty),          ROW(TRUTH, userns),
-	ROW(TRUTH, lxcfs),     ROW(TRUTH, host_uts),     ROW(TRUTH, host_ipc),
-	ROW(TRUTH, host_pid),  ROW(TRUTH, host_cgroup),  ROW(TRUTH, host_net),
-	ROW(TRUTH, host_time), ROW(LIST, ulimits),
+	ROW(TEXT, name),          ROW(TEXT, phase),
+	ROW(TEXT, status),        ROW(NUMBER, pid),
+	ROW(NUMBER, start_ticks), ROW(NUMBER, exit_status),
+	ROW(NUMBER, created),     ROW(NUMBER, finished),
+	ROW(LIST, command),       ROW(LIST, layers),
+	ROW(TEXT, data),          ROW(LIST, env),
+	ROW(TEXT, user),          ROW(TEXT, workdir),
+	ROW(LIST, cap_add),       ROW(LIST, cap_drop),
+	ROW(TEXT, hostname),      ROW(NUMBER, monitor),
+	ROW(TEXT, seccomp),       ROW(TEXT, seccomp_profile),
+	ROW(TEXT, address),       ROW(NUMBER, monitor_ticks),
+	ROW(TRUTH, detached),     ROW(TRUTH, tty),
+	ROW(TRUTH, userns),       ROW(TRUTH, lxcfs),
+	ROW(TRUTH, host_uts),     ROW(TRUTH, host_ipc),
+	ROW(TRUTH, host_pid),     ROW(TRUTH, host_cgroup),
+	ROW(TRUTH, host_net),     ROW(TRUTH, host_time),
+	ROW(LIST, ulimits),       ROW(TEXT, pid_file),
 };
 
 void state_clear(struct state *state)

@@ -6,6 +6,7 @@
 #include "run/cgroups.h"
 #include "run/command.h"
 #include "run/fail.h"
+#include "run/pid_file.h"
 #include "run/teardown.h"
 #include "util/fd.h"
 #include "util/sys.h"
@@ -41,15 +42,6 @@ static void end(const struct host *host, const char *name)
 		(void)cgroups_kill(cgroups, NULL);
 }
 
-/* What it had still to do is done by us. */
-static void end_monitor(const struct host *host, const struct state *state)
-{
-	AUTO_FD int monitor = known_open_process(host, state->monitor, state->monitor_ticks);
-
-	if (monitor >= 0)
-		(void)sys_pidfd_kill(monitor, SIGKILL);
-}
-
 /* Its lock is ours, or it is gone: its monitor may have removed it (--rm). */
 static bool take(struct known *k, unsigned wait_ms)
 {
@@ -57,17 +49,35 @@ static bool take(struct known *k, unsigned wait_ms)
 }
 
 /* One that hangs somewhere in the launch is waited for, but not for ever. */
-static bool take_by_force(const struct host *host, struct known *k)
+static bool take_by_force(const struct host *host, struct known *k, GError **error)
 {
 	uint64_t last = sys_coarse_ms() + PATIENCE_MS;
 
 	do {
 		end(host, k->state.name);
+		known_signal_monitor(host, k, SIGCONT);
 		if (take(k, MOMENT_MS))
 			return true;
 	} while (sys_coarse_ms() < last);
-	end_monitor(host, &k->state);
-	return take(k, PATIENCE_MS);
+	/* What it had still to do is done by us. */
+	known_signal_monitor(host, k, SIGKILL);
+	return take(k, PATIENCE_MS) ||
+	       run_fail(error, 0, "'%s' has a monitor that does not end", k->state.name);
+}
+
+/* One that has ended, or ends just now, is as good as removed once its monitor has tidied up. */
+static bool take_ended(const struct host *host, struct known *k, GError **error)
+{
+	const char *name = k->state.name;
+
+	if (take(k, MOMENT_MS))
+		return true;
+	if (!known_has_ended(k))
+		return run_fail(error, 0, "'%s' is still %s (stop it, or rm -f)", name,
+				known_status(host, k));
+	known_signal_monitor(host, k, SIGCONT);
+	return take(k, PATIENCE_MS) ||
+	       run_fail(error, 0, "'%s' has ended, its monitor has not (rm -f ends it)", name);
 }
 
 /* With the lock ours nobody else changes it. */
@@ -77,6 +87,7 @@ static bool clear(const struct host *host, const struct known *k, bool force, GE
 
 	if (!force && strcmp(known_status(host, k), "orphaned") == 0)
 		return run_fail(error, 0, "'%s' has processes left (rm -f kills them)", name);
+	pid_file_remove(k->state.pid_file, k->state.pid);
 	return teardown_all(host, name, error);
 }
 
@@ -103,8 +114,8 @@ static bool rm(const struct host *host, const char *name, const void *arg, GErro
 
 	if (!open_known(host, name, how->force, &k, error))
 		return false;
-	if (how->force ? !take_by_force(host, &k) : !take(&k, MOMENT_MS))
-		return run_fail(error, 0, "'%s' runs (stop it, or rm -f)", name);
+	if (how->force ? !take_by_force(host, &k, error) : !take_ended(host, &k, error))
+		return false;
 	if (!state_is_gone(&k.place, name) && !clear(host, &k, how->force, error))
 		return false;
 	puts(name);

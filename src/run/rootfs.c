@@ -227,45 +227,6 @@ bool rootfs_make(const struct spec *spec, const char *data, const char *address,
 	       mount_overlay(spec, data, userns, error);
 }
 
-/* On a ramfs, which is the root of all mounts and cannot be pivoted away. */
-static int move_root(void)
-{
-	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
-		return -errno;
-	return 0;
-}
-
-bool rootfs_enter(const char *data, int *ret_old, GError **error)
-{
-	g_autofree char *merged = g_build_filename(data, "merged", NULL);
-	AUTO_FD int old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r;
-
-	if (old < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return run_fail(error, errno, "cannot make the mounts private");
-	/* The new root must be a mount of this namespace's own user namespace. */
-	if (mount(merged, merged, NULL, MS_BIND, NULL) < 0 || chdir(merged) < 0)
-		return run_fail(error, errno, "cannot go to %s", merged);
-	r = sys_pivot_root(".", ".");
-	if (r == -EINVAL) {
-		fd_close(&old);
-		r = move_root();
-	}
-	if (r < 0 || chdir("/") < 0)
-		return run_fail(error, r < 0 ? -r : errno, "cannot make %s the root", merged);
-	*ret_old = fd_steal(&old);
-	return true;
-}
-
-bool rootfs_leave_old(int old, GError **error)
-{
-	if (old < 0)
-		return true;
-	if (fchdir(old) < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return run_fail(error, errno, "cannot leave the host's root");
-	return true;
-}
-
 bool rootfs_remove(const char *name, GError **error)
 {
 	for (const char *const *place = places; *place; place++) {

@@ -2,6 +2,7 @@
 #include "run/seccomp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -16,9 +17,13 @@
 #include <unistd.h>
 
 #include "run/caps.h"
+#include "util/fail.h"
 #include "util/fd.h"
 
 #define CAP(name) CAPS_BIT(CAP_##name)
+
+/* Twenty times as long as docker's: each container has it in its record. */
+#define PROFILE_SIZE ((size_t)256 << 10)
 
 /*
  * Every system call up to this number was looked at: it is allowed, or stands below. Numbers that
@@ -296,18 +301,47 @@ bool seccomp_filter_default(uint64_t caps, struct seccomp_filter *ret, GError **
 	return ok;
 }
 
-bool seccomp_filter_make(const char *option, uint64_t caps, struct seccomp_filter *ret,
-			 GError **error)
+static bool is_path(const char *option)
 {
-	g_autofree char *json = NULL;
+	return option && strcmp(option, "unconfined") != 0;
+}
 
+bool seccomp_profile_read(const char *option, char **ret_profile, GError **error)
+{
+	g_autofree char *text = NULL;
+	AUTO_FD int fd = -1;
+	struct stat st;
+	ssize_t n;
+
+	*ret_profile = NULL;
+	if (!is_path(option))
+		return true;
+	fd = open(option, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fail(error, errno, "cannot open the seccomp profile %s", option);
+	if (!S_ISREG(st.st_mode))
+		return fail(error, EINVAL, "the seccomp profile %s is no file", option);
+	text = g_malloc(PROFILE_SIZE);
+	n = fd_read(fd, text, PROFILE_SIZE);
+	if (n < 0)
+		return fail(error, (int)-n, "cannot read the seccomp profile %s", option);
+	/* What is not UTF-8 would not be in the record what it is here. */
+	if (!g_utf8_validate(text, n, NULL))
+		return fail(error, EILSEQ, "the seccomp profile %s is no JSON", option);
+	*ret_profile = g_strdup(text);
+	return true;
+}
+
+bool seccomp_filter_make(const char *option, const char *profile, uint64_t caps,
+			 struct seccomp_filter *ret, GError **error)
+{
 	*ret = (struct seccomp_filter){ 0 };
 	if (!option)
 		return seccomp_filter_default(caps, ret, error);
-	if (strcmp(option, "unconfined") == 0)
+	if (!is_path(option))
 		return true;
-	return g_file_get_contents(option, &json, NULL, error) &&
-	       seccomp_filter_profile(json, option, caps, ret, error);
+	return profile ? seccomp_filter_profile(profile, option, caps, ret, error)
+		       : fail(error, ENODATA, "the seccomp profile %s", option);
 }
 
 void seccomp_filter_clear(struct seccomp_filter *filter)

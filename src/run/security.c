@@ -9,14 +9,13 @@
 
 #include "run/caps.h"
 
-bool security_make(const char *const *cap_add, const char *const *cap_drop, const char *seccomp,
-		   bool own_userns, struct security *ret, GError **error)
+bool security_make(const struct security_choice *c, struct security *ret, GError **error)
 {
-	uint64_t available = own_userns ? UINT64_MAX : caps_bounding();
+	uint64_t available = c->own_userns ? UINT64_MAX : caps_bounding();
 
 	*ret = (struct security){ 0 };
-	return caps_choose(cap_add, cap_drop, available, &ret->caps, error) &&
-	       seccomp_filter_make(seccomp, ret->caps, &ret->filter, error);
+	return caps_choose(c->cap_add, c->cap_drop, available, &ret->caps, error) &&
+	       seccomp_filter_make(c->seccomp, c->profile, ret->caps, &ret->filter, error);
 }
 
 void security_clear(struct security *security)

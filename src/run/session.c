@@ -129,6 +129,7 @@ bool session_open(bool tty, bool interactive, struct session *ret, GError **erro
 		return false;
 	ret->channel = channel[0];
 	ret->theirs = channel[1];
+	ret->tty = tty;
 	block_signals();
 	if (tty)
 		return true;
@@ -216,11 +217,25 @@ bool session_expect_child(struct session *s, const struct host *host, GError **e
 	return true;
 }
 
+bool session_expect_waiter(struct session *s, GError **error)
+{
+	AUTO_FD int pidfd = -1;
+
+	if (!wait_for_channel(s, error) ||
+	    !channel_expect(s->channel, CHANNEL_CHILD, &pidfd, error))
+		return false;
+	fd_close(&s->pidfd);
+	s->pidfd = fd_steal(&pidfd);
+	return true;
+}
+
 bool session_expect_ready(struct session *s, GError **error)
 {
 	if (!wait_for_channel(s, error) ||
 	    !channel_expect(s->channel, CHANNEL_READY, &s->terminal, error))
 		return false;
+	if (s->tty ? !terminal_is_master(s->terminal) : s->terminal >= 0)
+		return run_fail(error, 0, "the container has given something else than a terminal");
 	/* Before the command can ask for it. */
 	terminal_copy_size(STDIN_FILENO, s->terminal);
 	return true;

@@ -114,10 +114,11 @@ static void thaw(const struct host *host, const char *name)
 }
 
 /* When stop is over, so is the container: its cgroups are gone and its status is recorded. */
-static bool wait_for_monitor(const struct known *k, GError **error)
+static bool wait_for_monitor(const struct host *host, const struct known *k, GError **error)
 {
 	uint64_t end = sys_coarse_ms() + MONITOR_MS;
 
+	known_signal_monitor(host, k, SIGCONT);
 	while (state_is_held(&k->place)) {
 		if (sys_coarse_ms() >= end)
 			return run_fail(error, 0, "'%s' has ended, its monitor has not",
@@ -138,7 +139,7 @@ static bool stop(const struct host *host, const char *name, const void *arg, GEr
 	if (!ends_within(&k, how->patience_s * 1000) && !send_signal(&k, SIGKILL, error))
 		return false;
 	(void)ends_within(&k, MONITOR_MS);
-	if (!wait_for_monitor(&k, error))
+	if (!wait_for_monitor(host, &k, error))
 		return false;
 	puts(name);
 	return true;
@@ -154,7 +155,7 @@ static bool send_to(const struct host *host, const char *name, const void *arg, 
 	if (how->number == SIGKILL) {
 		thaw(host, name);
 		(void)ends_within(&k, MONITOR_MS);
-		if (!wait_for_monitor(&k, error))
+		if (!wait_for_monitor(host, &k, error))
 			return false;
 	}
 	puts(name);

@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/major.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -37,6 +40,14 @@ bool terminal_open(int *ret_master, int *ret_slave, GError **error)
 	*ret_master = fd_steal(&master);
 	*ret_slave = fd_steal(&slave);
 	return true;
+}
+
+bool terminal_is_master(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
+	       st.st_rdev == makedev(TTYAUX_MAJOR, 2);
 }
 
 bool terminal_take(int slave, GError **error)

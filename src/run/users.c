@@ -217,8 +217,12 @@ bool users_take(const struct host *host, const char *dir, const char *name, stru
 
 bool users_drop(const char *dir, const char *name, GError **error)
 {
-	AUTO_FD int lock = leases_lock(dir, KIND, error);
+	AUTO_FD int lock = -1;
 
+	/* Most have none, and need neither wait for those that have nor room for a lock. */
+	if (!leases_has(dir, KIND, name))
+		return true;
+	lock = leases_lock(dir, KIND, error);
 	return lock >= 0 && leases_drop(dir, KIND, name, error);
 }
 

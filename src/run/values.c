@@ -64,22 +64,26 @@ bool values_rootfs(void *spec, const char *value, GError **error)
 	return true;
 }
 
-bool values_env(void *spec, const char *value, GError **error)
+bool values_add_env(GPtrArray *env, const char *value, GError **error)
 {
-	struct spec *s = spec;
 	const char *ours;
 
 	if (*value == '=')
 		return run_fail(error, 0, "'%.64s' has no name", value);
 	if (strchr(value, '=')) {
-		g_ptr_array_add(s->env, g_strdup(value));
+		g_ptr_array_add(env, g_strdup(value));
 		return true;
 	}
 	/* As with docker: the name alone takes what we have, if we have it. */
 	ours = g_getenv(value);
 	if (ours)
-		g_ptr_array_add(s->env, g_strconcat(value, "=", ours, NULL));
+		g_ptr_array_add(env, g_strconcat(value, "=", ours, NULL));
 	return true;
+}
+
+bool values_env(void *spec, const char *value, GError **error)
+{
+	return values_add_env(((struct spec *)spec)->env, value, error);
 }
 
 bool values_bind(void *spec, const char *value, GError **error)

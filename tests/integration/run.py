@@ -25,7 +25,18 @@ from lab import check, host  # noqa: E402
 
 
 class Timeout(Exception):
-    pass
+    """Again and again, so that cleaning up does not take for ever either."""
+
+
+AGAIN_S = 20
+
+
+def set_alarm(seconds):
+    signal.setitimer(signal.ITIMER_REAL, seconds * host.SCALE, AGAIN_S * host.SCALE)
+
+
+def stop_alarm():
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def on_alarm(_number, _frame):
@@ -73,17 +84,17 @@ class Running:
     def step(self):
         """Run on to the next pause or the end; the outcome, or None at a pause."""
         start = time.monotonic()
-        signal.alarm(int(getattr(self.function, 'timeout', 60) * host.SCALE))
+        set_alarm(getattr(self.function, 'timeout', 60))
         outcome = self._guarded()
-        signal.alarm(0)
+        stop_alarm()
         self.spent += time.monotonic() - start
         if outcome is not None:
-            signal.alarm(int(60 * host.SCALE))
+            set_alarm(60)
             try:
                 trouble = self.lab.close()
             except Timeout:
                 trouble = ['cleaning up did not end in time']
-            signal.alarm(0)
+            stop_alarm()
             if trouble and outcome[0] != 'fail':
                 outcome = ('fail', 'after the test: ' + '; '.join(trouble))
         return outcome

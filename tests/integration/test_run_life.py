@@ -41,12 +41,41 @@ def test_life(lab):
     equal(box.call('resume', name)[0], 0, 'resume')
     status, _, err = box.call('rm', name)
     equal(status, 125, 'rm of one that runs')
-    holds(err, 'runs', 'rm')
+    holds(err, 'is still running', 'rm')
     equal(box.call('stop', name)[0], 0, 'stop')
     equal((box.status(name), box.inspect(name)['exit_status']), ('exited', 5), 'after stop')
     equal(box.call('logs', name)[1], 'begun\nended\n', 'logs')
     equal(box.call('exec', name, 'true')[0], 125, 'exec after its end')
     equal(box.call('rm', name)[0], 0, 'rm')
+    equal(box.traces(), {}, 'what is left')
+
+
+def test_pid_file(lab):
+    """It goes with the process that it names, whoever clears up; what others put there stays."""
+    box = lab.launcher
+    path = f'{lab.folder}/pid'
+    name = box.start('sleep', '100', flags=('--pid-file', path))
+    equal(int(host.read(path)), box.inspect(name)['pid'], 'the pid')
+    box.call('kill', name)
+    ok(not os.path.exists(path), 'it is left after the end')
+    box.call('rm', name)
+    name = box.start('sleep', '100', flags=('--pid-file', path))
+    os.kill(box.inspect(name)['monitor'], signal.SIGKILL)
+    box.until(name, 'dead')
+    box.call('rm', name)
+    ok(not os.path.exists(path), 'it is left when the launcher was killed')
+    name = box.start('sleep', '100', flags=('--pid-file', path))
+    host.write_new(path, '1\n')
+    box.call('rm', '-f', name)
+    equal(host.read(path), '1\n', 'the file of somebody else')
+    for make in (lambda: os.mknod(path, 0o20600, os.makedev(1, 3)), lambda: os.mkfifo(path),
+                 lambda: os.symlink('/nonexistent', path)):
+        os.unlink(path)
+        make()
+        before = os.lstat(path)
+        status, _, err = box.run('true', flags=('--pid-file', path))
+        equal((status, os.lstat(path).st_mode), (125, before.st_mode), 'what is no file')
+        holds(err, 'is no regular file', 'the sentence')
     equal(box.traces(), {}, 'what is left')
 
 
@@ -224,6 +253,37 @@ def test_exec(lab):
         holds(err, part, f'{argv}')
 
 
+def test_exec_that_is_stopped(lab):
+    """^Z of an exec keeps no container from ending: neither by stop, nor by itself."""
+    box = lab.launcher
+    for number, end in ((signal.SIGSTOP, 'stop'), (signal.SIGTSTP, 'kill')):
+        name = box.start('sleep', '1000')
+        with subprocess.Popen([box.program, 'exec', name, 'sleep', '1000'], process_group=0) as process:
+            eventually(lambda: _sleepers(box, name) == 2, 'it runs')
+            os.killpg(process.pid, number)
+            eventually(lambda: host.read(f'/proc/{process.pid}/stat').split()[2] == 'T', 'it is stopped')
+            start = time.monotonic()
+            equal(box.call(end, name), (0, f'{name}\n', ''), end)
+            between(time.monotonic() - start, 0, 3 * host.SCALE, f'seconds of {end}')
+            equal(box.status(name), 'exited', 'status')
+            os.killpg(process.pid, signal.SIGCONT)
+            equal(process.wait(timeout=20 * host.SCALE), 137, 'status of exec')
+        equal(box.call('rm', name)[0], 0, 'rm')
+    equal(box.traces(), {}, 'what is left')
+
+
+def test_exec_at_the_limit(lab):
+    """As many processes as there may be: a sentence, at once."""
+    box = lab.launcher
+    for n in (6, 5):
+        name = box.start('sh', '-c', f'for i in $(seq {n}); do sleep 1000 & done; echo up; wait', flags=('--pids-limit', '8'))
+        eventually(lambda: box.call('logs', name)[1] == 'up\n', 'it is full')
+        status, _, err = box.call('exec', name, 'true')
+        equal(status, 125, f'status beside {n}')
+        holds(err, 'may be at its --pids-limit', 'the sentence')
+        equal(box.status(name), 'running', 'the container')
+
+
 def _reap():
     """The child of a launcher that was killed is ours now: its pid namespace waits for that."""
     try:
@@ -277,6 +337,10 @@ def test_help_fits_a_screen(lab):
         lines = out.splitlines()
         ok(len(lines) <= 24 and max(map(len, lines)) <= 80 and '(null)' not in out, f'{argv}: {out}')
         ok(len(lines) > 1 or '[' not in lines[0], f'{argv} tells of its options: {out}')
+        columns = 2 if argv == ('run',) else 1
+        for line in lines[1:] if argv else ():
+            cells = (line[:38], line[40:])[:columns]
+            ok(all(cell.count('--') == 1 and cell.startswith('-') for cell in cells), f'a flag each: {line}')
 
 
 def _read_until(fd, part):

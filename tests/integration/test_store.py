@@ -67,7 +67,7 @@ def test_stored_connection_was_aborted(lab):
     daemon = lab.start_daemon(store=True)
     with outlive.ending(daemon):
         daemon.kill_everything()
-        host.umount(daemon.mnt, host.MNT_FORCE)
+        host.umount(daemon.mnt, host.MNT_FORCE | host.MNT_DETACH)
         outlive.start_with_stored(daemon)
         daemon.hear_all()
         ok(host.read(daemon.path('/proc/meminfo')), 'meminfo')

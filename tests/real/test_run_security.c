@@ -48,7 +48,7 @@ static void test_root_has_the_chosen_capabilities_after_exec(void **state)
 	g_autoptr(GError) error = NULL;
 
 	(void)state;
-	assert_done(security_make(NULL, NULL, NULL, false, &a.security, &error), error);
+	assert_done(security_make(&(struct security_choice){ 0 }, &a.security, &error), error);
 	assert_int_equal(status_has(&a, "^CapEff:.00000000a80425fb$"), 0);
 	assert_int_equal(status_has(&a, "^CapBnd:.00000000a80425fb$"), 0);
 	assert_int_equal(status_has(&a, "^Cap(Inh|Amb):.*[1-9a-f]"), 1);
@@ -64,7 +64,9 @@ static void test_user_has_none_and_the_groups_that_were_asked_for(void **state)
 	g_autoptr(GError) error = NULL;
 
 	(void)state;
-	assert_done(security_make(NULL, NULL, "unconfined", false, &a.security, &error), error);
+	assert_done(security_make(&(struct security_choice){ .seccomp = "unconfined" }, &a.security,
+				  &error),
+		    error);
 	assert_int_equal(status_has(&a, "^CapEff:.0+$"), 0);
 	assert_int_equal(status_has(&a, "^CapPrm:.0+$"), 0);
 	assert_int_equal(status_has(&a, "^Uid:.1234.1234.1234.1234$"), 0);
@@ -110,7 +112,7 @@ static void test_root_is_refused_what_the_filter_says(void **state)
 	g_autoptr(GError) error = NULL;
 
 	(void)state;
-	assert_done(security_make(NULL, NULL, NULL, false, &a.security, &error), error);
+	assert_done(security_make(&(struct security_choice){ 0 }, &a.security, &error), error);
 	c = real_fork(0, be_refused, &a);
 	real_go(&c);
 	assert_int_equal(WEXITSTATUS(real_wait(&c)), 0);
@@ -138,7 +140,9 @@ static void test_root_of_a_user_namespace_of_its_own(void **state)
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(host_open("/", &host), 0);
 	assert_done(users_take(host, dir, "a", &users, &error), error);
-	assert_done(security_make(NULL, NULL, NULL, true, &a.security, &error), error);
+	assert_done(
+		security_make(&(struct security_choice){ .own_userns = true }, &a.security, &error),
+		error);
 	c = real_fork(CLONE_NEWUSER, be_root_in_userns, &a);
 	assert_done(users_map(host, c.pid, &users, &error), error);
 	real_go(&c);

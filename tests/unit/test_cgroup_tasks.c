@@ -136,7 +136,7 @@ static void test_cgroup_that_is_gone(void **state)
 	lab_end(&lab);
 }
 
-static void test_deep_trees_are_walked_to_a_bound(void **state)
+static void test_deep_trees_are_walked_whole(void **state)
 {
 	GString *path = g_string_new("cg/a");
 	struct lab lab;
@@ -152,7 +152,7 @@ static void test_deep_trees_are_walked_to_a_bound(void **state)
 		}
 	}
 	lab_write(&lab, "cg/a/cgroup.threads", "4\n");
-	assert_tasks(&lab, "/a", "4 5");
+	assert_tasks(&lab, "/a", "4 5 6");
 	lab_end(&lab);
 	g_string_free(path, TRUE);
 }
@@ -166,7 +166,7 @@ int main(void)
 		cmocka_unit_test(test_odd_lists),
 		cmocka_unit_test(test_links_are_not_followed),
 		cmocka_unit_test(test_cgroup_that_is_gone),
-		cmocka_unit_test(test_deep_trees_are_walked_to_a_bound),
+		cmocka_unit_test(test_deep_trees_are_walked_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,7 +122,7 @@ static struct seccomp_filter filter(uint64_t caps)
 	struct seccomp_filter f;
 	g_autoptr(GError) error = NULL;
 
-	if (!seccomp_filter_make(NULL, caps, &f, &error))
+	if (!seccomp_filter_make(NULL, NULL, caps, &f, &error))
 		fail_msg("%s", error->message);
 	return f;
 }

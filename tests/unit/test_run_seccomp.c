@@ -36,7 +36,7 @@ static void test_default_refuses_what_dockers_does(void **state)
 	g_autoptr(GError) error = NULL;
 
 	(void)state;
-	if (!seccomp_filter_make(NULL, caps_default(), &f, &error))
+	if (!seccomp_filter_make(NULL, NULL, caps_default(), &f, &error))
 		fail_msg("%s", error->message);
 	assert_int_equal(errno_of(&f, SYS_getppid, 0, 0), 0);
 	assert_int_equal(errno_of(&f, SYS_close, 99, 0), EBADF);
@@ -68,7 +68,7 @@ static void test_capability_brings_its_calls(void **state)
 	g_autoptr(GError) error = NULL;
 
 	(void)state;
-	assert_true(seccomp_filter_make(NULL, CAPS_BIT(CAP_SYS_ADMIN), &f, &error));
+	assert_true(seccomp_filter_make(NULL, NULL, CAPS_BIT(CAP_SYS_ADMIN), &f, &error));
 	assert_int_equal(errno_of(&f, SYS_unshare, 0, 0), 0);
 	assert_int_equal(errno_of(&f, SYS_clone3, 0, 0), EINVAL);
 	assert_int_equal(errno_of(&f, SYS_chroot, 0, 0), EPERM);
@@ -81,7 +81,7 @@ static void test_unconfined_is_no_filter(void **state)
 	g_autoptr(GError) error = NULL;
 
 	(void)state;
-	assert_true(seccomp_filter_make("unconfined", 0, &f, &error));
+	assert_true(seccomp_filter_make("unconfined", NULL, 0, &f, &error));
 	assert_null(f.code);
 	assert_int_equal(errno_of(&f, SYS_unshare, 0, 0), 0);
 }

@@ -224,7 +224,7 @@ class Daemon:
         """SIGKILL keeper and workers at once: the mount is left behind dead."""
         everyone = set()
         # More than once: whoever is killed later may have started another one first.
-        while now := self.processes():
+        while now := [pid for pid in self.processes() if not _asks_the_dead(pid)]:
             everyone.update(now)
             for number in (signal.SIGSTOP, signal.SIGKILL):
                 for pid in now:
@@ -235,7 +235,7 @@ class Daemon:
             time.sleep(0.002)
         self.process.wait()
         # A zombie has closed its descriptors, the lock among them.
-        while any(host.is_alive(pid) for pid in everyone):
+        while any(host.is_alive(pid) and not _asks_the_dead(pid) for pid in everyone):
             time.sleep(0.002)
 
     def close(self):
@@ -264,6 +264,16 @@ class Daemon:
             trouble = 'a sanitizer complains'
         if trouble:
             raise Failure(f'daemon: {trouble}: {self.tail()}')
+
+
+def _asks_the_dead(pid):
+    """One that repairs has asked the mount, and is dead when that is: whoever has its descriptor keeps
+    both as they are."""
+    try:
+        left, _, right = host.read(f'/proc/{pid}/stat').rpartition(')')
+        return left.endswith('(lxcfs-repair') and right.split()[0] == 'D'
+    except OSError:
+        return False
 
 
 def _is_worker(line):

@@ -101,6 +101,11 @@ class Launcher:
             *self.argv('--rm', *flags, rootfs=rootfs, lxcfs=lxcfs), '--', *words, **options
         )
 
+    def popen(self, *flags, words=('true',), rootfs=None, **options):
+        """A launcher that can be sent signals."""
+        options = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True, **options}
+        return subprocess.Popen([self.program, *self.argv(*flags, rootfs=rootfs), *words], **options)
+
     def shell(self, script, *flags, **options):
         """What a script says in a container, which must succeed."""
         status, out, err = self.run('sh', '-c', script, flags=flags, **options)
