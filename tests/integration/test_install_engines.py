@@ -161,9 +161,10 @@ def test_lxc(lab):
     equal(bound, whole_tree(lab.daemon.mnt), 'files bound')
     check_view(box.exec, LIMIT, 'LXC')
     box.stop()
-    shutil.rmtree(f'{box.folder}/root/dev')
-    os.mkdir(f'{box.folder}/root/dev')
-    os.chown(f'{box.folder}/root/dev', 100000, 100000)
+    dev = os.path.join(box.folder, 'root', 'dev')
+    shutil.rmtree(dev)
+    os.mkdir(dev)
+    os.chown(dev, 100000, 100000)
     with open(box.config, 'a', encoding='ascii') as file:
         file.write('lxc.idmap = u 0 100000 65536\nlxc.idmap = g 0 100000 65536\n')
     box.start()
