@@ -14,28 +14,36 @@
 #define OUTPUT_SIZE ((size_t)1 << 20)
 #define WAIT_MS     5000
 
-/* Whether the engine itself takes the file; it is not asked for one that is not the host's. */
-static void ask_docker(const struct check *c, const struct way *way, struct findings *f)
+/* Whether the engine itself has read the file; it is not asked for one that is not the host's. */
+static void ask_docker(const struct check *c, const struct way *way, bool told, struct findings *f)
 {
 	static const char *const argv[] = { "docker", "info", "--format",
 					    "{{range $name, $_ := .Runtimes}}<{{$name}}>{{end}}",
 					    NULL };
 	g_autofree char *out = g_malloc(OUTPUT_SIZE);
+	bool knows;
 
 	if (strcmp(c->root, "/") != 0 || spawn_read(argv, WAIT_MS, out, OUTPUT_SIZE) <= 0 ||
-	    !strchr(out, '<') || strstr(out, "<" WAY_RUNTIME ">"))
+	    !strchr(out, '<'))
 		return;
-	findings_add(f, FINDING_WARN, way->name, "systemctl reload docker",
-		     "dockerd has not read %s yet", way->path);
+	knows = strstr(out, "<" WAY_RUNTIME ">");
+	if (told && !knows)
+		findings_add(f, FINDING_WARN, way->name, "systemctl reload docker",
+			     "dockerd has not read %s yet", way->path);
+	else if (!told && knows)
+		findings_add(f, FINDING_WARN, way->name, "systemctl restart docker",
+			     "dockerd still has the runtime " WAY_RUNTIME ", which %s has no more",
+			     way->path);
 }
 
-static void ask_containerd(const struct check *c, const struct way *way, struct findings *f)
+static void ask_containerd(const struct check *c, const struct way *way, bool told,
+			   struct findings *f)
 {
 	g_autofree char *path = g_build_filename(c->root, way->path, NULL);
 	const char *const argv[] = { "containerd", "--config", path, "config", "dump", NULL };
 	g_autofree char *found = g_find_program_in_path("containerd");
 	g_autofree char *out = g_malloc(OUTPUT_SIZE);
-	ssize_t n = found ? spawn_read(argv, WAIT_MS, out, OUTPUT_SIZE) : 0;
+	ssize_t n = found && told ? spawn_read(argv, WAIT_MS, out, OUTPUT_SIZE) : 0;
 
 	if (n == -EIO)
 		findings_add(f, FINDING_FAIL, way->name, "lxcfs-clonectl uninstall containerd",
@@ -48,17 +56,17 @@ static void ask_containerd(const struct check *c, const struct way *way, struct 
 /* By engine: what it says of the file itself. */
 static const struct {
 	const char *name;
-	void (*ask)(const struct check *c, const struct way *way, struct findings *f);
+	void (*ask)(const struct check *c, const struct way *way, bool told, struct findings *f);
 } engines[] = {
 	{ .name = "docker", .ask = ask_docker },
 	{ .name = "containerd", .ask = ask_containerd },
 };
 
-static void ask_engine(const struct check *c, const struct way *way, struct findings *f)
+static void ask_engine(const struct check *c, const struct way *way, bool told, struct findings *f)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(engines); i++)
 		if (strcmp(engines[i].name, way->name) == 0)
-			engines[i].ask(c, way, f);
+			engines[i].ask(c, way, told, f);
 }
 
 static const char *for_whom(int root, const struct way *way)
@@ -94,8 +102,7 @@ static void judge(const struct check *c, int root, const struct way *way, enum p
 	else
 		findings_add(f, FINDING_OK, way->name, NULL, "%s: for %s", way->path,
 			     for_whom(root, way));
-	if (state != PLAN_MISSING)
-		ask_engine(c, way, f);
+	ask_engine(c, way, state != PLAN_MISSING, f);
 }
 
 /* An engine that takes no notice is as one that is not there. */

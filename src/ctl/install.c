@@ -105,6 +105,9 @@ static void say_done(const struct work *w, const struct plan *p, const char *kep
 		word = words[PLAN_ABSENT];
 		then = NULL;
 	}
+	if (p->step == PLAN_WRITE && w->removing)
+		word = record_fits(&p->record, p->now) ? "is what it was"
+						       : "has nothing of ours any more";
 	if (p->step == PLAN_ABSENT && !p->now)
 		word = "is not there";
 	printf("%s: %s %s", p->way->name, p->way->path, word);

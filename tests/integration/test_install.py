@@ -102,7 +102,7 @@ def test_what_was_there_comes_back(lab):
     for folder, _, files in os.walk(f'{root.path}/var/lib/lxcfs-clone.d'):
         modes = {os.stat(f'{folder}/{name}').st_mode & 0o7777 for name in files}
         equal((os.stat(folder).st_mode & 0o7777, modes), (0o700, {0o600}), 'modes of the record')
-    root.done('uninstall')
+    holds(root.done('uninstall'), f'docker: /{DOCKER} is what it was', 'uninstall')
     equal(root.all(), before, 'files')
 
 
@@ -173,7 +173,7 @@ def test_the_default_runtime(lab):
     root.done('install', 'docker')
     equal(json.loads(root.read(DOCKER))['default-runtime'], 'lxcfs-clone', 'default')
     root.write(DOCKER, root.read(DOCKER) + '\n')
-    root.done('uninstall')
+    holds(root.done('uninstall'), f'/{DOCKER} has nothing of ours any more', 'uninstall')
     equal(root.read(DOCKER), fixture('install/docker-runtimes.json') + '\n', 'daemon.json')
     root.write(DOCKER, '{"default-runtime": "nvidia"}')
     root.refused('"default-runtime" is "nvidia"', 'install', 'docker', '--default')

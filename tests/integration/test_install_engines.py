@@ -161,9 +161,10 @@ def test_lxc(lab):
     equal(bound, whole_tree(lab.daemon.mnt), 'files bound')
     check_view(box.exec, LIMIT, 'LXC')
     box.stop()
-    shutil.rmtree(f'{box.folder}/root/dev')
-    os.mkdir(f'{box.folder}/root/dev')
-    os.chown(f'{box.folder}/root/dev', 100000, 100000)
+    dev = os.path.join(box.folder, 'root', 'dev')
+    shutil.rmtree(dev)
+    os.mkdir(dev)
+    os.chown(dev, 100000, 100000)
     with open(box.config, 'a', encoding='ascii') as file:
         file.write('lxc.idmap = u 0 100000 65536\nlxc.idmap = g 0 100000 65536\n')
     box.start()
@@ -267,3 +268,19 @@ exec "$@"'''
     _status, out, err = lab.execute(*argv, env=env)
     holds(out, 'dockerd has not read /etc/docker/daemon.json yet', err)
     holds(out, '-> systemctl reload docker', 'remedy')
+
+
+@needs('host', tools='dockerd docker runc busybox', timeout=120)
+def test_check_asks_a_dockerd_that_has_not_forgotten(lab):
+    """A runtime that daemon.json has no more: its containers end with the program."""
+    root = installed(lab, 'docker')
+    docker = Docker(lab, lab.daemon, '--config-file', f'{root.path}/{DOCKER}', '--storage-driver', 'vfs',
+                    setup=hidden())
+    env = dict(os.environ, DOCKER_HOST=docker.socket)
+    os.makedirs(f'{lab.folder}/etc/docker')
+    host.write_new(f'{lab.folder}/etc/docker/daemon.json', '{}')
+    script = f'mount -t overlay none -o lowerdir={lab.folder}/etc:/etc /etc && exec "$@"'
+    argv = ('unshare', '-m', 'sh', '-ec', script, 'sh', f'{lab.run.build}/lxcfs-clonectl', 'check', lab.daemon.mnt)
+    _status, out, err = lab.execute(*argv, env=env)
+    holds(out, 'dockerd still has the runtime lxcfs-clone', err)
+    holds(out, '-> systemctl restart docker', 'remedy')
