@@ -17,10 +17,12 @@
 /*
  * Namespaces that have nothing to do with each other are seen to at once. An ordinary table of mounts
  * takes a millisecond, or, on a busy machine, many: a container that has a long one waits for the
- * others. What others share is changed when nobody else is at work.
+ * others. What others share is changed when nobody else is at work. At last comes who is in one namespace
+ * with somebody that is held up.
  */
-enum stage { AT_ONCE, AT_LENGTH, ONE_BY_ONE, N_STAGES };
-static const unsigned patience_ms[N_STAGES] = { 20, 500, 5000 };
+enum stage { AT_ONCE, AT_LENGTH, ONE_BY_ONE, AT_LAST, N_STAGES };
+static const unsigned patience_ms[N_STAGES] = { 20, 500, 5000, 5000 };
+#define HELD_UP_MS 1000u
 
 struct stop {
 	struct place *place;
@@ -35,10 +37,10 @@ struct run {
 	struct bind_report *report;
 	struct envoys *envoys;
 	uint64_t deadline_ms;
-	enum stage stage;       /* what was in an earlier one is at its end */
-	GArray *stops;          /* struct stop */
-	GQueue todo[N_STAGES];  /* indices of stops */
-	GHashTable *busy;       /* the numbers of namespaces where somebody is at work */
+	enum stage stage;      /* what was in an earlier one is at its end */
+	GArray *stops;         /* struct stop */
+	GQueue todo[N_STAGES]; /* indices of stops */
+	GHashTable *busy; /* numbers of namespaces where somebody is at work: since when, in ms */
 	GHashTable *containers; /* pids where something was done */
 };
 
@@ -74,15 +76,35 @@ static void on_end(size_t number, enum envoy_result result, void *arg)
 	g_hash_table_remove(run->busy, GSIZE_TO_POINTER(stop->place->ns));
 	if (result == ENVOY_AGAIN && ++stop->tries == MOST_TRIES)
 		return;
-	if (result == ENVOY_LONG && stop->stage == ONE_BY_ONE)
+	if (result == ENVOY_LONG && stop->stage >= ONE_BY_ONE)
 		run->report->incomplete = true;
-	if (result == ENVOY_DONE || (result == ENVOY_LONG && stop->stage == ONE_BY_ONE))
+	if (result == ENVOY_DONE || (result == ENVOY_LONG && stop->stage >= ONE_BY_ONE))
 		return;
 	if (result == ENVOY_SHARED)
 		stop->stage = ONE_BY_ONE;
 	else if (result == ENVOY_LONG)
 		stop->stage++;
 	stop->stage = MAX(stop->stage, run->stage);
+	put_in_line(run, number);
+}
+
+static void tell_failure(struct run *run, pid_t pid, int error)
+{
+	const struct bind_event event = {
+		.pid = pid, .path = "/", .outcome = BIND_FAILED, .error = error
+	};
+
+	on_event(&event, run);
+}
+
+/* Somebody is at work in the namespace of @stop. */
+static void let_wait(struct run *run, size_t number)
+{
+	struct stop *stop = &g_array_index(run->stops, struct stop, number);
+	gpointer since = g_hash_table_lookup(run->busy, GSIZE_TO_POINTER(stop->place->ns));
+
+	if (sys_coarse_ms() - GPOINTER_TO_SIZE(since) > HELD_UP_MS)
+		stop->stage = AT_LAST;
 	put_in_line(run, number);
 }
 
@@ -95,11 +117,11 @@ static bool send(struct run *run, size_t number)
 				       .pid = place->pids[stop->tries % place->n_pids],
 				       .ns = place->ns,
 				       .patience_ms = patience_ms[stop->stage],
-				       .at_once = stop->stage != ONE_BY_ONE };
+				       .at_once = stop->stage < ONE_BY_ONE };
 	int r;
 
 	if (g_hash_table_contains(run->busy, GSIZE_TO_POINTER(place->ns))) {
-		put_in_line(run, number);
+		let_wait(run, number);
 		return true;
 	}
 	r = envoys_send(run->envoys, &job);
@@ -107,16 +129,13 @@ static bool send(struct run *run, size_t number)
 		g_queue_push_head(&run->todo[stop->stage], GSIZE_TO_POINTER(number));
 		return false;
 	}
-	if (r == 0) {
-		g_hash_table_add(run->busy, GSIZE_TO_POINTER(place->ns));
-	} else {
-		const struct bind_event event = {
-			.pid = job.pid, .path = "/", .outcome = BIND_FAILED, .error = -r
-		};
-
-		on_event(&event, run);
+	if (r < 0) {
+		tell_failure(run, job.pid, -r);
+		return true;
 	}
-	return r < 0 || stop->stage != ONE_BY_ONE;
+	g_hash_table_insert(run->busy, GSIZE_TO_POINTER(place->ns),
+			    GSIZE_TO_POINTER(sys_coarse_ms()));
+	return job.at_once;
 }
 
 /* Each that waits is looked at once. */
@@ -125,7 +144,7 @@ static void send_some(struct run *run)
 	GQueue *todo = &run->todo[run->stage];
 	unsigned n = todo->length;
 
-	if (run->stage == ONE_BY_ONE && envoys_busy(run->envoys) > 0)
+	if (run->stage >= ONE_BY_ONE && envoys_busy(run->envoys) > 0)
 		return;
 	while (n-- > 0 && send(run, GPOINTER_TO_SIZE(g_queue_pop_head(todo))))
 		;
@@ -155,7 +174,7 @@ static bool on_place(struct place *place, void *arg)
 static bool is_finished(const struct run *run)
 {
 	return run->todo[run->stage].length == 0 && envoys_busy(run->envoys) == 0 &&
-	       (run->stage != ONE_BY_ONE || envoys_late(run->envoys) == 0);
+	       (run->stage != AT_LAST || envoys_late(run->envoys) == 0);
 }
 
 static void finish_stage(struct run *run, enum stage stage)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from typing import Callable, NamedTuple
 
 from lab import MIB, host, inside
 from lab.bound import (
@@ -21,6 +22,11 @@ from lab.bound import (
 from lab.check import between, equal, eventually, holds, needs, ok
 
 
+class Trap(NamedTuple):
+    box: object
+    works: Callable
+
+
 @contextlib.contextmanager
 def trap(lab, daemon):
     """A container that has a file of the daemon's below a file system that does not answer."""
@@ -34,8 +40,7 @@ def trap(lab, daemon):
         os.kill(pid, signal.SIGSTOP)
     try:
         time.sleep(1.5)  # what the kernel knows of the path is forgotten
-        # Whether the file works.
-        yield lambda: box.call(outcome, below) == ''
+        yield Trap(box, lambda: box.call(outcome, below) == '')
     finally:
         for pid in (other.worker(), other.pid):
             os.kill(pid, signal.SIGCONT)
@@ -79,6 +84,34 @@ def test_a_container_that_hangs_is_given_up(lab):
         equal(box.call(total_kb), 256 * 1024, 'MemTotal')
 
 
+def live_elsewhere(root, ready):
+    """All that there is, by another root directory."""
+    os.mkdir(root)
+    host.mount('/', root, None, host.MS_BIND | host.MS_REC)
+    os.chroot(root)
+    host.write_new(ready)
+    inside.sleep()
+
+
+@needs(timeout=120)
+def test_a_container_that_hangs_by_many_roots(lab):
+    """Each is given up after seconds: those whose files others share are not behind them in the line."""
+    daemon = lab.start_daemon()
+    shared = lab.container(memory=256 * MIB, daemon=daemon, binds=[])
+    shared.call(host.mount, None, '/proc', None, host.MS_SHARED)
+    shared.call(host.mount, f'{daemon.mnt}/proc/meminfo', '/proc/meminfo', None, host.MS_BIND)
+    with trap(lab, daemon) as hanging:
+        for number in range(12):
+            root, ready = (f'{lab.folder}/{word}{number}' for word in ('root', 'ready'))
+            hanging.box.start(live_elsewhere, root, ready)
+            eventually(lambda ready=ready: os.path.exists(ready), 'another root')
+        daemon = again(lab, daemon)
+        eventually(lambda: shared.call(outcome, '/proc/meminfo') == '', 'the file works', 8)
+        equal(shared.call(total_kb), 256 * 1024, 'MemTotal')
+        ok(daemon.repairers(), 'others are waited for no more')
+        daemon.kill_everything()
+
+
 def repair_word(lab, daemon):
     """What the status says about repair."""
     return json.loads(ctl(lab, 'status', '--json', daemon.mnt)[1])['repair']
@@ -89,13 +122,13 @@ def test_a_repair_that_failed_is_tried_again(lab):
     """A container that was held up gets its file by itself once it goes on."""
     daemon = lab.start_daemon()
     eventually(lambda: repair_word(lab, daemon) == 'done', 'nothing to do', 5)
-    with trap(lab, daemon) as repaired_in_it:
+    with trap(lab, daemon) as hanging:
         daemon = again(lab, daemon)
         equal(repair_word(lab, daemon), 'running', 'status')
         eventually(lambda: 'takes too long' in daemon.log(), 'the log names the container', 20)
         eventually(lambda: repair_word(lab, daemon) == 'waiting', 'it is to be tried again', 5)
         holds(daemon.log(), f'not all files of {daemon.mnt} are back in containers', 'log')
-    eventually(repaired_in_it, 'the file works', 20)
+    eventually(hanging.works, 'the file works', 20)
     eventually(lambda: repair_word(lab, daemon) == 'done', 'it is done', 5)
     holds(daemon.log(), 'put back 1 file in 1 container\n', 'log')
 
