@@ -3,16 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "hooks/input.h"
-#include "hooks/scan.h"
 #include "util/fail.h"
 #include "util/fd.h"
+#include "util/jsontext.h"
 
 #define STAGE "createRuntime"
 
@@ -26,114 +25,100 @@ static bool refuse(GError **error, const char *sentence)
 	return false;
 }
 
-static bool add_text(JsonBuilder *b, const char *text, GError **error)
-{
-	if (!g_utf8_validate(text, -1, NULL))
-		return refuse(error, "JSON is UTF-8, and an argument of the hook is not");
-	json_builder_add_string_value(b, text);
-	return true;
-}
-
 char *config_hook(const char *program, const char *const *args, GError **error)
 {
-	g_autoptr(JsonBuilder) b = json_builder_new();
-	g_autoptr(JsonGenerator) generator = json_generator_new();
-	g_autoptr(JsonNode) root = NULL;
+	g_autofree char *path = jsontext_quote(program);
+	GString *hook = g_string_new(NULL);
 
-	json_builder_begin_object(b);
-	json_builder_set_member_name(b, "path");
-	if (!add_text(b, program, error))
-		return NULL;
-	json_builder_set_member_name(b, "args");
-	json_builder_begin_array(b);
-	json_builder_add_string_value(b, CONFIG_HOOK);
-	for (; *args; args++)
-		if (!add_text(b, *args, error))
-			return NULL;
-	json_builder_end_array(b);
-	json_builder_end_object(b);
-	root = json_builder_get_root(b);
-	json_generator_set_root(generator, root);
-	return json_generator_to_data(generator, NULL);
+	g_string_append_printf(hook, "{\"path\":%s,\"args\":[\"" CONFIG_HOOK "\"", path);
+	for (; *args; args++) {
+		g_autofree char *arg = jsontext_quote(*args);
+
+		g_string_append_printf(hook, ",%s", arg);
+	}
+	g_string_append(hook, "]}");
+	if (g_utf8_validate(hook->str, -1, NULL))
+		return g_string_free(hook, FALSE);
+	g_string_free(hook, TRUE);
+	refuse(error, "JSON is UTF-8, and an argument of the hook is not");
+	return NULL;
 }
 
-/* What @text becomes when @len bytes at @at are @put instead. */
-static char *spliced(const char *text, size_t size, const char *at, size_t len, const char *put)
+static bool is_null(const char *text, struct json_span value)
 {
-	const char *rest = at + len;
-	GString *s = g_string_sized_new(size + strlen(put));
-
-	g_string_append_len(s, text, at - text);
-	g_string_append(s, put);
-	g_string_append_len(s, rest, (gssize)(size - (size_t)(rest - text)));
-	return g_string_free(s, FALSE);
+	return text[value.begin] == 'n';
 }
 
-/* The only one of that name, if there is one: *@ret stays as it is otherwise. False and a sentence: there are several, and who knows which one counts. */
-static bool take_member(struct scan object, const char *name, struct scan *ret, GError **error)
+/* The hook's path ends in the name of ours. */
+static bool is_ours(const char *text, struct json_span hook)
 {
-	unsigned found = scan_member(object, name, ret);
+	struct json_member path;
+	g_autofree char *file = NULL;
 
-	if (found <= 1)
+	if (text[hook.begin] != '{' || !jsontext_find(text, hook, "path", &path) ||
+	    text[path.value.begin] != '"')
+		return false;
+	file = jsontext_string(text, path.value);
+	return strcmp(file, CONFIG_HOOK) == 0 || g_str_has_suffix(file, "/" CONFIG_HOOK);
+}
+
+static bool has_ours(const char *text, struct json_span hooks)
+{
+	g_autoptr(GArray) list = jsontext_members(text, hooks);
+
+	for (guint i = 0; i < list->len; i++)
+		if (is_ours(text, g_array_index(list, struct json_member, i).value))
+			return true;
+	return false;
+}
+
+static bool is_there(const char *text, struct json_span hooks)
+{
+	struct json_member stage;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(stages); i++)
+		if (jsontext_find(text, hooks, stages[i], &stage) &&
+		    text[stage.value.begin] == '[' && has_ours(text, stage.value))
+			return true;
+	return false;
+}
+
+/* As the last element. */
+static char *with_element(const char *text, struct json_span array, const char *element)
+{
+	g_autoptr(GArray) list = jsontext_members(text, array);
+	struct json_span end = { array.end - 1, array.end - 1 };
+	g_autofree char *put = g_strconcat(list->len ? "," : "", element, NULL);
+
+	return jsontext_replace(text, end, put);
+}
+
+/* There may be one of the name, but not several: who knows which one counts. */
+static bool find_one(const char *text, struct json_span object, const char *name,
+		     struct json_member *ret, GError **error)
+{
+	*ret = (struct json_member){ 0 };
+	if (jsontext_find(text, object, name, ret) <= 1)
 		return true;
 	g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "it has '%s' twice", name);
 	return false;
 }
 
-/* Whether one of the hooks of a stage is ours. */
-static bool has_ours(struct scan hooks)
-{
-	struct scan hook = { NULL, 0 }, path;
-
-	while (scan_next(hooks, &hook))
-		if (scan_is_object(hook) && scan_member(hook, "path", &path) &&
-		    scan_names(path, CONFIG_HOOK))
-			return true;
-	return false;
-}
-
-static bool is_there(struct scan hooks)
-{
-	struct scan stage;
-
-	for (size_t i = 0; i < G_N_ELEMENTS(stages); i++)
-		if (scan_member(hooks, stages[i], &stage) && scan_is_array(stage) &&
-		    has_ours(stage))
-			return true;
-	return false;
-}
-
-/* As the first member of an object. */
-static char *with_member(const char *text, size_t len, struct scan object, const char *member)
-{
-	g_autofree char *put = g_strconcat(member, scan_is_empty(object) ? "" : ",", NULL);
-
-	return spliced(text, len, object.at + 1, 0, put);
-}
-
-/* As the last element of an array. */
-static char *with_element(const char *text, size_t len, struct scan array, const char *element)
-{
-	g_autofree char *put = g_strconcat(scan_is_empty(array) ? "" : ",", element, NULL);
-
-	return spliced(text, len, array.at + array.len - 1, 0, put);
-}
-
-static bool add_to_hooks(const char *text, size_t len, struct scan hooks, const char *hook,
-			 char **ret, GError **error)
+/* *@ret: @text with @hook in the object @hooks. */
+static bool add_to_stage(const char *text, struct json_span whole, struct json_span hooks,
+			 const char *hook, char **ret, GError **error)
 {
 	g_autofree char *list = g_strdup_printf("[%s]", hook);
-	g_autofree char *member = g_strdup_printf("\"" STAGE "\":%s", list);
-	struct scan stage = { NULL, 0 };
+	struct json_member stage;
 
-	if (!take_member(hooks, STAGE, &stage, error))
+	if (!find_one(text, hooks, STAGE, &stage, error))
 		return false;
-	if (!stage.len)
-		*ret = with_member(text, len, hooks, member);
-	else if (scan_is_null(stage))
-		*ret = spliced(text, len, stage.at, stage.len, list);
-	else if (scan_is_array(stage))
-		*ret = with_element(text, len, stage, hook);
+	if (!stage.value.end)
+		*ret = jsontext_insert(text, whole, hooks, STAGE, list);
+	else if (is_null(text, stage.value))
+		*ret = jsontext_replace(text, stage.value, list);
+	else if (text[stage.value.begin] == '[')
+		*ret = with_element(text, stage.value, hook);
 	else
 		return refuse(error, "its 'hooks." STAGE "' is no array");
 	return true;
@@ -142,30 +127,25 @@ static bool add_to_hooks(const char *text, size_t len, struct scan hooks, const 
 bool config_add(const char *text, size_t len, const char *hook, char **ret, GError **error)
 {
 	g_autofree char *object = g_strdup_printf("{\"" STAGE "\":[%s]}", hook);
-	g_autofree char *member = g_strdup_printf("\"hooks\":%s", object);
-	struct scan whole, hooks = { NULL, 0 };
+	struct json_span whole;
+	struct json_member hooks;
 
-	if (!scan_open(text, len, &whole, error))
+	if (!jsontext_check(text, len, &whole, error))
 		return false;
-	if (!scan_is_object(whole))
+	if (text[whole.begin] != '{')
 		return refuse(error, "it is no JSON object");
-	if (!take_member(whole, "hooks", &hooks, error))
+	if (!find_one(text, whole, "hooks", &hooks, error))
 		return false;
-	if (!hooks.len) {
-		*ret = with_member(text, len, whole, member);
-		return true;
-	}
-	if (scan_is_null(hooks)) {
-		*ret = spliced(text, len, hooks.at, hooks.len, object);
-		return true;
-	}
-	if (!scan_is_object(hooks))
+	*ret = NULL;
+	if (!hooks.value.end)
+		*ret = jsontext_insert(text, whole, whole, "hooks", object);
+	else if (is_null(text, hooks.value))
+		*ret = jsontext_replace(text, hooks.value, object);
+	else if (text[hooks.value.begin] != '{')
 		return refuse(error, "its 'hooks' is no object");
-	if (is_there(hooks)) {
-		*ret = NULL;
-		return true;
-	}
-	return add_to_hooks(text, len, hooks, hook, ret, error);
+	else if (!is_there(text, hooks.value))
+		return add_to_stage(text, whole, hooks.value, hook, ret, error);
+	return true;
 }
 
 static bool write_all(int fd, const char *text)

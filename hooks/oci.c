@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "hooks/scan.h"
+#include "util/jsontext.h"
 #include "util/octal.h"
 
 #define FILES_MAX 64u
@@ -223,19 +223,19 @@ static bool fill_config(JsonObject *o, struct oci_config *ret, GError **error)
 	return true;
 }
 
-/* The tree of an object, once its depth is known. */
+/* The tree of an object, once it is known not to go deep: the parser would, on the stack. */
 static JsonNode *parse(const char *text, size_t len, GError **error)
 {
 	g_autoptr(JsonParser) parser = json_parser_new();
-	struct scan whole;
+	struct json_span whole;
 
-	if (!scan_open(text, len, &whole, error))
+	if (!jsontext_check(text, len, &whole, error))
 		return NULL;
-	if (!scan_is_object(whole)) {
+	if (text[whole.begin] != '{') {
 		refuse(error, "it is no JSON object");
 		return NULL;
 	}
-	return json_parser_load_from_data(parser, whole.at, (gssize)whole.len, error)
+	return json_parser_load_from_data(parser, text, (gssize)len, error)
 		       ? json_parser_steal_root(parser)
 		       : NULL;
 }

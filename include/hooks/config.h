@@ -14,7 +14,7 @@
 char *config_hook(const char *program, const char *const *args, GError **error);
 
 /*
- * The owned text of the config.json @text with @hook as the last of its createRuntime hooks. *@ret is NULL
+ * The owned text of the config.json @text, which a NUL follows, with @hook as the last of its createRuntime hooks. *@ret is NULL
  * when a hook that is called CONFIG_HOOK is there already, in whatever stage. False and a sentence when
  * @text is not what it should be.
  */

@@ -32,7 +32,7 @@ struct oci_config {
 	struct oci_wish wish;
 };
 
-/* False and a sentence; *@ret is set on success alone. */
+/* Of @text with a NUL behind it. False and a sentence; *@ret is set on success alone. */
 bool oci_state_parse(const char *text, size_t len, struct oci_state *ret, GError **error);
 bool oci_config_parse(const char *text, size_t len, struct oci_config *ret, GError **error);
 

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "bind/instance.h"
-#include "install/jsontext.h"
 #include "install/ways.h"
+#include "util/jsontext.h"
 
 #define RUNTIMES "runtimes"
 #define DEFAULT  "default-runtime"

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "bind/instance.h"
-#include "install/jsontext.h"
 #include "install/ways.h"
+#include "util/jsontext.h"
 
 /* The arguments of the hook as a JSON array, its own name first. Owned. */
 static char *arguments(const struct way_options *o, const char *files)

@@ -57,13 +57,15 @@ def collect():
     return found
 
 
-def chosen(tests, patterns):
-    if not patterns:
-        return tests
+def is_one_of(name, patterns):
+    return any(fnmatch.fnmatch(name, p) or name.startswith(p + '.') for p in patterns)
+
+
+def chosen(tests, patterns, without):
     return [
         t
         for t in tests
-        if any(fnmatch.fnmatch(t[0], p) or t[0].startswith(p + '.') for p in patterns)
+        if (not patterns or is_one_of(t[0], patterns)) and not is_one_of(t[0], without)
     ]
 
 
@@ -180,9 +182,10 @@ def main():
     parser = argparse.ArgumentParser(description='Integration tests; root only.')
     parser.add_argument('--build', help='the build folder')
     parser.add_argument('--list', action='store_true', help='list the tests that fit this host')
+    parser.add_argument('--without', action='append', default=[], metavar='NAME-PATTERN')
     parser.add_argument('patterns', nargs='*', metavar='NAME-PATTERN')
     args = parser.parse_args()
-    tests = chosen(collect(), args.patterns)
+    tests = chosen(collect(), args.patterns, args.without)
     if args.list:
         for name, function in tests:
             print(f'{name}: {(function.__doc__ or "").strip()}')

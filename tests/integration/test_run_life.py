@@ -272,6 +272,20 @@ def test_exec_that_is_stopped(lab):
     equal(box.traces(), {}, 'what is left')
 
 
+def test_exec_whose_parent_is_killed(lab):
+    """The process that waits for the command takes it along."""
+    box = lab.launcher
+    name = box.start('sleep', '1000')
+    with subprocess.Popen([box.program, 'exec', name, 'sleep', '1000']) as process:
+        eventually(lambda: _sleepers(box, name) == 2, 'it runs')
+        for pid in host.children(process.pid):
+            os.kill(pid, signal.SIGKILL)
+        equal(process.wait(timeout=20 * host.SCALE), 137, 'status of exec')
+    eventually(lambda: _sleepers(box, name) == 1, 'it is dead, too')
+    _reap()
+    equal(box.call('stop', '-t', '0', name)[0], 0, 'stop')
+
+
 def test_exec_at_the_limit(lab):
     """As many processes as there may be: a sentence, at once."""
     box = lab.launcher

@@ -22,22 +22,26 @@ static void test_all_else_stays(void **state)
 	static const struct {
 		const char *before, *after;
 	} texts[] = {
-		{ "{}", "{\"hooks\":{\"createRuntime\":[" OURS "]}}" },
+		{ "{}", "{\n    \"hooks\": {\"createRuntime\":[" OURS "]}\n}" },
 		{ " {\n \"a\": 18446744073709551615 }\n",
-		  " {\"hooks\":{\"createRuntime\":[" OURS "]},\n \"a\": 18446744073709551615 }\n" },
+		  " {\n \"a\": 18446744073709551615,\n \"hooks\": {\"createRuntime\":[" OURS
+		  "]} }\n" },
 		{ "{\"hooks\":null,\"b\":1.50}",
 		  "{\"hooks\":{\"createRuntime\":[" OURS "]},\"b\":1.50}" },
-		{ "{\"hooks\": { }}", "{\"hooks\": {\"createRuntime\":[" OURS "] }}" },
+		{ "{\"hooks\": { }}", "{\"hooks\": {\"createRuntime\": [" OURS "]}}" },
 		{ "{\"hooks\":{\"prestart\":[{\"path\":\"/x\"}]}}",
-		  "{\"hooks\":{\"createRuntime\":[" OURS "],\"prestart\":[{\"path\":\"/x\"}]}}" },
+		  "{\"hooks\":{\"prestart\":[{\"path\":\"/x\"}], \"createRuntime\":[" OURS "]}}" },
 		{ "{\"hooks\":{\"createRuntime\":null}}",
 		  "{\"hooks\":{\"createRuntime\":[" OURS "]}}" },
 		{ "{\"hooks\":{\"createRuntime\":[ ]}}",
 		  "{\"hooks\":{\"createRuntime\":[ " OURS "]}}" },
 		{ "{\"hooks\":{\"createRuntime\":[{\"path\":\"/x\"} ]}}",
 		  "{\"hooks\":{\"createRuntime\":[{\"path\":\"/x\"} ," OURS "]}}" },
-		{ "{\"process\":{\"hooks\":7}}",
-		  "{\"hooks\":{\"createRuntime\":[" OURS "]},\"process\":{\"hooks\":7}}" },
+		{ "{\"\\u0068ooks\":{\"createRuntime\":[7]}}",
+		  "{\"\\u0068ooks\":{\"createRuntime\":[7," OURS "]}}" },
+		{ "{\"process\":{\"hooks\":7},\"x\":\"\"}",
+		  "{\"process\":{\"hooks\":7},\"x\":\"\",\"hooks\":{\"createRuntime\":[" OURS
+		  "]}}" },
 	};
 
 	(void)state;
@@ -78,7 +82,7 @@ static void test_what_is_not_understood(void **state)
 	refused("{\"hooks\":{\"createRuntime\":{}}}", "its 'hooks.createRuntime' is no array");
 	refused("{\"hooks\":{\"createRuntime\":[],\"createRuntime\":[]}}",
 		"it has 'createRuntime' twice");
-	refused("{} {}", "it is no JSON, or more than 64 levels deep (byte 3)");
+	refused("{} {}", "line 1, column 4: something follows its end");
 }
 
 static void test_text_of_the_hook(void **state)
@@ -90,7 +94,7 @@ static void test_text_of_the_hook(void **state)
 	(void)state;
 	assert_string_equal(
 		hook, "{\"path\":\"/usr/bin/lxcfs-clone-hook\",\"args\":[\"lxcfs-clone-hook\","
-		      "\"--mountpoint\",\"/a \\\"b\\\"\\n\"]}");
+		      "\"--mountpoint\",\"/a \\\"b\\\"\\u000a\"]}");
 	assert_null(config_hook("/a", bad, NULL));
 }
 
@@ -104,12 +108,12 @@ static void test_file_is_replaced(void **state)
 	struct stat before, after;
 
 	(void)state;
-	assert_true(g_file_set_contents(path, "{}", -1, NULL));
+	assert_true(g_file_set_contents(path, "{\"a\":1}", -1, NULL));
 	assert_int_equal(chmod(path, 0640), 0);
 	assert_int_equal(stat(path, &before), 0);
 	assert_true(config_edit(dir, "config.json", OURS, NULL));
 	assert_true(g_file_get_contents(path, &text, NULL, NULL));
-	assert_string_equal(text, "{\"hooks\":{\"createRuntime\":[" OURS "]}}");
+	assert_string_equal(text, "{\"a\":1, \"hooks\":{\"createRuntime\":[" OURS "]}}");
 	assert_int_equal(stat(path, &after), 0);
 	assert_int_equal(after.st_mode, before.st_mode);
 	assert_true(before.st_ino != after.st_ino);
@@ -140,7 +144,7 @@ static void test_20000_mutated_texts(void **state)
 
 	(void)state;
 	for (unsigned round = 0; round < 20000; round++) {
-		char *bytes = g_memdup2(text, sizeof(text) - 1);
+		char *bytes = g_strdup(text);
 		g_autofree char *got = NULL;
 
 		for (int left = g_rand_int_range(rand, 0, 4); left > 0; left--)

@@ -41,15 +41,16 @@ static bool parse_config(const char *text, size_t len, GError **error)
 	return ok;
 }
 
-/* In memory of its exact size; what is refused, is so with one sentence on one line. */
+/* In memory of its exact size, and a NUL; what is refused, is so with one sentence on one line. */
 static bool parsed(parse_fn *parse, const char *text, size_t len)
 {
 	g_autoptr(GError) error = NULL;
-	char *copy = malloc(len ? len : 1);
+	char *copy = malloc(len + 1);
 	bool ok;
 
 	assert_non_null(copy);
 	memcpy(copy, text, len);
+	copy[len] = '\0';
 	ok = parse(copy, len, &error);
 	free(copy);
 	assert_true(ok == !error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "golden.h"
-#include "install/jsontext.h"
 #include "install/ways.h"
+#include "util/jsontext.h"
 
 static const struct way_options usual = { .mountpoint = "/var/lib/lxcfs-clone" };
 

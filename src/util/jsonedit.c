@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "install/jsontext.h"
+#include "util/jsontext.h"
 
 #define BLANKS " \t\r\n"
 #define UNIT   "    "

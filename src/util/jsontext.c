@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "install/jsontext.h"
+#include "util/jsontext.h"
 
 #include <string.h>
 
