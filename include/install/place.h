@@ -22,6 +22,9 @@ bool place_read(int root, const char *path, char **ret, GError **error);
  */
 bool place_write(int root, const char *path, const char *text, mode_t mode, GError **error);
 
+/* Takes away what place_write() leaves when it is killed. */
+void place_tidy(int root, const char *path);
+
 /* The file goes, if there is one. */
 bool place_remove(int root, const char *path, GError **error);
 

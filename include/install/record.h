@@ -36,6 +36,9 @@ bool record_load(int root, const char *path, struct record *ret, GError **error)
 bool record_save(int root, const char *path, const struct record *r, GError **error);
 bool record_remove(int root, const char *path, GError **error);
 
+/* There is one, or a part of it, whatever it says. */
+bool record_exists(int root, const char *path);
+
 /* Keeps a text that somebody may want back. An owned path, or NULL. */
 char *record_keep(int root, const char *path, const char *text, GError **error);
 

@@ -48,7 +48,8 @@ static bool was_installed(int root, const struct way *way)
 
 	record_init(&record);
 	/* One that cannot be read is told of when it is used. */
-	known = !record_load(root, way->path, &record, NULL) || record_has(&record, way->name);
+	known = !record_load(root, way->path, &record, NULL) ||
+		(record.known ? record_has(&record, way->name) : record_exists(root, way->path));
 	record_clear(&record);
 	return known;
 }

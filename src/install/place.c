@@ -148,11 +148,27 @@ static void sync_folder(int folder)
 		(void)fsync(fd);
 }
 
+/* What the new text of a file is called before it has the file's name. Owned. */
+static char *fresh_name(const char *path)
+{
+	return g_strdup_printf(".%s.lxcfs-clone", strrchr(path, '/') + 1);
+}
+
+void place_tidy(int root, const char *path)
+{
+	g_autofree char *fresh = fresh_name(path);
+	const char *name;
+	AUTO_FD int above = open_above(root, path, &name);
+
+	if (above >= 0)
+		(void)unlinkat(above, fresh, 0);
+}
+
 bool place_write(int root, const char *path, const char *text, mode_t mode, GError **error)
 {
 	g_autofree char *above = g_path_get_dirname(path);
 	const char *name = strrchr(path, '/') + 1;
-	g_autofree char *fresh = g_strdup_printf(".%s.lxcfs-clone", name);
+	g_autofree char *fresh = fresh_name(path);
 	AUTO_FD int old = -1;
 	AUTO_FD int folder = -1;
 	AUTO_FD int fd = -1;

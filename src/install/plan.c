@@ -205,6 +205,7 @@ static bool undo(int root, const struct plan *p, GError **error)
 	if (p->then ? !same && !place_write(root, path, p->then, 0644, error)
 		    : !place_remove(root, path, error))
 		return false;
+	place_tidy(root, path);
 	for (guint i = p->record.made->len; !p->then && i > 0; i--)
 		place_remove_folder(root, p->record.made->pdata[i - 1]);
 	return record_remove(root, path, error);
@@ -230,8 +231,11 @@ bool plan_apply(int root, struct plan *p, char **ret_kept, GError **error)
 	const char *path = p->way->path;
 
 	*ret_kept = NULL;
-	if (p->step == PLAN_NOTHING || p->step == PLAN_ABSENT)
+	if (p->step == PLAN_NOTHING || (p->step == PLAN_ABSENT && p->record.known))
 		return true;
+	/* Of an install that was killed before there was a record. */
+	if (p->step == PLAN_ABSENT)
+		return record_remove(root, path, error);
 	if (!is_as_planned(root, p, error))
 		return false;
 	if (p->step == PLAN_SHARED)

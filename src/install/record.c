@@ -164,7 +164,17 @@ bool record_remove(int root, const char *path, GError **error)
 	g_autofree char *file = file_of(path, "record");
 	g_autofree char *before = file_of(path, "original");
 
+	place_tidy(root, file);
+	place_tidy(root, before);
 	return place_remove(root, file, error) && place_remove(root, before, error);
+}
+
+bool record_exists(int root, const char *path)
+{
+	g_autofree char *file = file_of(path, "record");
+	g_autofree char *before = file_of(path, "original");
+
+	return place_exists(root, file) || place_exists(root, before);
 }
 
 char *record_keep(int root, const char *path, const char *text, GError **error)

@@ -7,7 +7,7 @@ import subprocess
 
 from lab import host
 from lab.bound import ctl
-from lab.check import equal, holds, ok
+from lab.check import equal, holds, needs, ok
 
 FIXTURES = os.path.join(os.path.dirname(__file__), '..', 'fixtures')
 HOOKS = 'usr/share/containers/oci/hooks.d/lxcfs-clone.json'
@@ -239,6 +239,38 @@ def test_left_by_one_that_was_killed(lab):
     os.chown(path, 1, 2)
     root.done('uninstall', 'docker')
     equal(root.all(), before, 'files')
+
+
+def killed_at(lab, root, call, number, verb):
+    """Whether it was, as it came to a system call for the nth time."""
+    program = os.path.join(lab.run.build, 'lxcfs-clonectl')
+    argv = ('strace', '-f', '-o', f'{lab.folder}/trace', '-e', f'inject={call}:signal=KILL:when={number}')
+    return lab.execute(*argv, program, verb, 'docker', 'cdi', '--root', root.path)[0] != 0
+
+
+@needs('host', tools='strace', timeout=120)
+def test_killed_wherever(lab):
+    """At each step: the file is the former or the new one, and the next run knows how to go on."""
+    for verb in ('install', 'uninstall'):
+        for call in ('mkdirat', 'openat2', 'write', 'fsync', 'renameat', 'unlinkat'):
+            for number in (1, 2, 3, 4, 6, 9):
+                root = Root(lab, f'{verb}-{call}-{number}')
+                operators(root)
+                before = root.all()
+                former = root.read(DOCKER)
+                if verb == 'uninstall':
+                    root.done('install', 'docker', 'cdi')
+                if not killed_at(lab, root, call, number, verb):
+                    break
+                text = root.read(DOCKER)
+                ok(text == former or '"lxcfs-clone": {' in text, f'{verb}, {call} {number}: {text}')
+                json.loads(text)
+                if number % 2:
+                    root.done('install', 'docker', 'cdi')
+                    holds(root.read(DOCKER), '"lxcfs-clone": {', f'{verb}, {call} {number}')
+                root.done('uninstall', 'docker', 'cdi')
+                after = root.all()
+                equal(after, before, f'files after {verb}, {call} {number}')
 
 
 def test_a_record_that_is_none(lab):
