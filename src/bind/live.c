@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bind/envoys.h"
@@ -41,13 +40,7 @@ static int read_mount_id(const struct host *host, int fd, uint64_t *ret)
 
 int live_mount_id(const struct host *host, int fd, uint64_t *ret)
 {
-	struct statx st;
-
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0 ||
-	    !(st.stx_mask & STATX_MNT_ID))
-		return read_mount_id(host, fd, ret);
-	*ret = st.stx_mnt_id;
-	return 0;
+	return sys_mount_id(fd, ret) == 0 ? 0 : read_mount_id(host, fd, ret);
 }
 
 struct look {
