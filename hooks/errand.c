@@ -14,7 +14,7 @@
 #include "util/sys.h"
 
 /* For a child that was killed: if it takes longer, it hangs in the kernel. */
-#define DYING_MS 50u
+#define DYING_MS 200u
 #define SAID_MAX 4096u
 
 /* A runtime waits for the end of a hook's output, not only for that of the hook. */
@@ -83,10 +83,12 @@ int errand_run(errand_work *work, void *arg, unsigned timeout_ms, struct errand_
 	said = g_string_new(NULL);
 	if (r == 0) {
 		r = listen_to(fds[0], deadline_ms, said);
-		if (r < 0)
-			(void)kill(pid, SIGKILL);
-		if (!ended(pid, r < 0 ? sys_coarse_ms() + DYING_MS : deadline_ms, &status))
+		if (r == 0 && !ended(pid, deadline_ms, &status))
 			r = -ETIMEDOUT;
+		if (r < 0) {
+			(void)kill(pid, SIGKILL);
+			(void)ended(pid, sys_coarse_ms() + DYING_MS, &status);
+		}
 	}
 	close(fds[0]);
 	ret->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
