@@ -371,7 +371,7 @@ enum envoy_result visit_place(const struct envoys_voice *voice, const struct env
 	if (r == 0)
 		r = table_ours(table, &g.visit->live->ours, sys_coarse_ms() + job->patience_ms,
 			       &bounds);
-	if (r < 0)
+	if (r != 0)
 		return r == -ETIME ? ENVOY_LONG : ENVOY_AGAIN;
 	g.bounds = bounds;
 	if (!is_wanted(&g))
