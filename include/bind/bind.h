@@ -21,13 +21,13 @@ enum bind_outcome {
 	BIND_COVERED,   /* nothing was done: something of the container's is mounted on top */
 	BIND_GONE,      /* the container, or the mount, went away meanwhile */
 	BIND_FAILED,    /* .error says why */
-	BIND_TIMEOUT,   /* given up, .path is "" */
+	BIND_TIMEOUT,   /* given up */
 	BIND_N_OUTCOMES
 };
 
 struct bind_event {
-	pid_t pid;        /* of a process that sees the mount: the lowest one */
-	const char *path; /* of the mount, as that process sees it; may hold anything */
+	pid_t pid;        /* of a process that sees the mount */
+	const char *path; /* of the mount, as that process sees it; may hold anything, or be "" */
 	enum bind_outcome outcome;
 	int error; /* a positive errno, else 0 */
 };
@@ -40,13 +40,13 @@ struct bind_report {
 	unsigned containers; /* pairs of a mount namespace and a root where something was done */
 	unsigned looked_at;  /* such pairs */
 	unsigned unreadable; /* processes that we were not let near */
-	bool incomplete;     /* the time was up before all processes were looked at */
+	bool incomplete;     /* some were not looked at in time, or changed whenever they were */
 };
 
 /*
  * Every mount of an instance that served @mountpoint before and is dead becomes one of the instance
  * that serves it now, with its read-only attribute; with @dry_run it is only told. Containers never
- * see the host's file in between. Two minutes at most, and one more for another repair to end.
+ * see the host's file in between. A minute and some seconds at most, and one more for another repair to end.
  * Returns false with a sentence in *@error when nothing serves @mountpoint. @fn may be NULL.
  */
 bool bind_repair(const struct host *host, const char *mountpoint, bool dry_run, bind_fn *fn,

@@ -24,9 +24,11 @@ struct envoy_job {
 
 enum envoy_result {
 	ENVOY_DONE,
-	ENVOY_AGAIN,  /* the process ended, or the table of mounts changed under the work */
+	ENVOY_GONE,   /* the process ended, or went elsewhere */
+	ENVOY_AGAIN,  /* the table of mounts changed under the work */
 	ENVOY_SHARED, /* nothing was done: it would be done in other namespaces, too */
 	ENVOY_LONG,   /* nothing was done: the table took longer than the patience */
+	ENVOY_LATE,   /* given up for those that are later still: it may have needed more time */
 	ENVOY_N_RESULTS
 };
 
@@ -55,9 +57,12 @@ struct envoys *envoys_new(const struct envoys_task *task);
 
 /*
  * Gives the job to one that is idle, or to a new one. The calling process must have one thread. Returns
- * 0, -EAGAIN when as many as can be of use are busy, or -errno.
+ * 0, -EBUSY when as many as can be of use are busy, or -errno.
  */
 int envoys_send(struct envoys *envoys, const struct envoy_job *job);
+
+/* So many have been given up and cannot be killed that there are to be no more. */
+bool envoys_too_many_stuck(const struct envoys *envoys);
 
 /* How many are at work and not late, and how many are late. */
 unsigned envoys_busy(const struct envoys *envoys);

@@ -14,6 +14,7 @@ struct place {
 	uint64_t ns;                /* the number of the mount namespace */
 	pid_t pids[PLACE_PIDS_MAX]; /* of the first ones found there, the lowest first */
 	unsigned n_pids;
+	bool more; /* there were others */
 };
 
 /*

@@ -39,7 +39,8 @@ struct bound {
 	uint64_t id, parent, peers;
 	uint64_t attrs; /* MOUNT_ATTR_ */
 	char *root, *point;
-	bool live; /* of the file system that is served now */
+	bool live;    /* of the file system that is served now */
+	bool covered; /* by somebody else's mount at the same point */
 	/*
 	 * Nobody else has what is changed here, nor changes it. What is mounted on it goes by its own
 	 * peers and master; what is put beneath it, and its end, by those of what it is mounted on.

@@ -17,7 +17,7 @@
 /*
  * Namespaces that have nothing to do with each other are seen to at once. An ordinary table of mounts
  * takes a millisecond, or, on a busy machine, many: a container that has a long one waits for the
- * others. What others share is changed when nobody else is at work. At last comes who is in one namespace
+ * others. What others share is changed when nobody else is at work (but who is late). At last comes who is in one namespace
  * with somebody that is held up.
  */
 enum stage { AT_ONCE, AT_LENGTH, ONE_BY_ONE, AT_LAST, N_STAGES };
@@ -27,6 +27,7 @@ static const unsigned patience_ms[N_STAGES] = { 20, 500, 5000, 5000 };
 struct stop {
 	struct place *place;
 	enum stage stage;
+	pid_t pid; /* that was tried last */
 	unsigned tries;
 };
 
@@ -37,6 +38,7 @@ struct run {
 	struct bind_report *report;
 	struct envoys *envoys;
 	uint64_t deadline_ms;
+	bool scanning;
 	enum stage stage;      /* what was in an earlier one is at its end */
 	GArray *stops;         /* struct stop */
 	GQueue todo[N_STAGES]; /* indices of stops */
@@ -68,24 +70,47 @@ static void put_in_line(struct run *run, size_t number)
 	g_queue_push_tail(&run->todo[stop->stage], GSIZE_TO_POINTER(number));
 }
 
+static void go_again(struct run *run, size_t number, enum stage stage)
+{
+	struct stop *stop = &g_array_index(run->stops, struct stop, number);
+
+	stop->stage = MAX(stage, run->stage);
+	put_in_line(run, number);
+}
+
+/* Another process of the place may be there still, or be found yet. */
+static void on_gone(struct run *run, size_t number)
+{
+	struct stop *stop = &g_array_index(run->stops, struct stop, number);
+	struct place *place = stop->place;
+
+	for (unsigned i = 0; i < place->n_pids; i++)
+		if (place->pids[i] == stop->pid)
+			place->pids[i] = place->pids[--place->n_pids];
+	go_again(run, number, stop->stage);
+}
+
 static void on_end(size_t number, enum envoy_result result, void *arg)
 {
 	struct run *run = arg;
 	struct stop *stop = &g_array_index(run->stops, struct stop, number);
+	bool last = stop->stage >= ONE_BY_ONE;
 
 	g_hash_table_remove(run->busy, GSIZE_TO_POINTER(stop->place->ns));
-	if (result == ENVOY_AGAIN && ++stop->tries == MOST_TRIES)
+	if (result == ENVOY_DONE)
 		return;
-	if (result == ENVOY_LONG && stop->stage >= ONE_BY_ONE)
+	if (result == ENVOY_GONE)
+		on_gone(run, number);
+	else if (result == ENVOY_SHARED)
+		go_again(run, number, ONE_BY_ONE);
+	else if (result == ENVOY_LONG && !last)
+		go_again(run, number, stop->stage + 1);
+	else if (result == ENVOY_LATE && stop->stage != AT_LAST)
+		go_again(run, number, AT_LAST);
+	else if (result == ENVOY_AGAIN && ++stop->tries < MOST_TRIES)
+		go_again(run, number, stop->stage);
+	else
 		run->report->incomplete = true;
-	if (result == ENVOY_DONE || (result == ENVOY_LONG && stop->stage >= ONE_BY_ONE))
-		return;
-	if (result == ENVOY_SHARED)
-		stop->stage = ONE_BY_ONE;
-	else if (result == ENVOY_LONG)
-		stop->stage++;
-	stop->stage = MAX(stop->stage, run->stage);
-	put_in_line(run, number);
 }
 
 static void tell_failure(struct run *run, pid_t pid, int error)
@@ -108,24 +133,40 @@ static void let_wait(struct run *run, size_t number)
 	put_in_line(run, number);
 }
 
+/* All processes of the place that were found have ended. */
+static void let_go(struct run *run, size_t number)
+{
+	if (run->scanning)
+		put_in_line(run, number);
+	else
+		run->report->incomplete |=
+			g_array_index(run->stops, struct stop, number).place->more;
+}
+
 /* Returns whether the next one may be tried. */
 static bool send(struct run *run, size_t number)
 {
-	const struct stop *stop = &g_array_index(run->stops, struct stop, number);
+	struct stop *stop = &g_array_index(run->stops, struct stop, number);
 	const struct place *place = stop->place;
+	unsigned n = place->n_pids;
 	const struct envoy_job job = { .number = number,
-				       .pid = place->pids[stop->tries % place->n_pids],
+				       .pid = n ? place->pids[stop->tries % n] : 0,
 				       .ns = place->ns,
 				       .patience_ms = patience_ms[stop->stage],
 				       .at_once = stop->stage < ONE_BY_ONE };
 	int r;
 
+	if (n == 0) {
+		let_go(run, number);
+		return true;
+	}
 	if (g_hash_table_contains(run->busy, GSIZE_TO_POINTER(place->ns))) {
 		let_wait(run, number);
 		return true;
 	}
+	stop->pid = job.pid;
 	r = envoys_send(run->envoys, &job);
-	if (r == -EAGAIN) {
+	if (r == -EBUSY) {
 		g_queue_push_head(&run->todo[stop->stage], GSIZE_TO_POINTER(number));
 		return false;
 	}
@@ -152,7 +193,7 @@ static void send_some(struct run *run)
 
 static bool is_in_time(struct run *run)
 {
-	bool late = sys_coarse_ms() > run->deadline_ms;
+	bool late = sys_coarse_ms() > run->deadline_ms || envoys_too_many_stuck(run->envoys);
 
 	run->report->incomplete |= late;
 	return !late;
@@ -196,8 +237,11 @@ static void clear_stop(void *data)
 /* Returns 0 or -errno. */
 static int go_round(struct run *run)
 {
-	int r = scan_processes(run->visit->host, on_place, run, &run->report->unreadable);
+	int r;
 
+	run->scanning = true;
+	r = scan_processes(run->visit->host, on_place, run, &run->report->unreadable);
+	run->scanning = false;
 	for (unsigned stage = 0; stage < N_STAGES; stage++)
 		finish_stage(run, stage);
 	run->envoys = envoys_end(run->envoys);

@@ -2,6 +2,7 @@
 #include "bind/envoys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -19,12 +20,15 @@
 #define MOST_BUSY 8u
 
 /* A container's files take some milliseconds. Who takes longer works on beside the others … */
-#define QUICK_MS  1000u
+#define QUICK_MS   1000u
 /* … this long, … */
-#define LATE_MS   5000u
+#define LATE_MS    5000u
 /* … and the next ones are given less: there may be thousands. */
-#define MANY_LATE 8u
-#define MOST_LATE 64u
+#define MANY_LATE  8u
+#define MOST_LATE  64u
+#define MOST_STUCK 64u
+/* Killed, they end, or are stuck in the kernel. */
+#define DYING_MS   50u
 
 /* The last one of a job has BIND_N_OUTCOMES for its outcome, and the result for its error. */
 struct message {
@@ -43,8 +47,9 @@ struct envoy {
 
 struct envoys {
 	const struct envoys_task *task;
-	struct envoy all[MOST_BUSY + MOST_LATE];
+	struct envoy all[2 * MOST_BUSY + MOST_LATE];
 	unsigned n, n_busy, n_late; /* a late one is not counted as busy */
+	unsigned n_stuck;           /* killed, and not there yet */
 };
 
 struct envoys *envoys_new(const struct envoys_task *task)
@@ -75,6 +80,20 @@ void envoys_say(const struct envoys_voice *voice, const char *path, enum bind_ou
 	(void)send(voice->sock, &m, offsetof(struct message, path) + len, MSG_NOSIGNAL);
 }
 
+bool envoys_too_many_stuck(const struct envoys *envoys)
+{
+	return envoys->n_stuck >= MOST_STUCK;
+}
+
+/* Nobody waits for the end of an output that one that is stuck still has. */
+static void let_go_of_stdio(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
+		(void)dup2(null, fd);
+}
+
 /* In the new process. */
 _Noreturn static void be_envoy(const struct envoys_task *task, pid_t parent, int sock)
 {
@@ -82,6 +101,7 @@ _Noreturn static void be_envoy(const struct envoys_task *task, pid_t parent, int
 	struct envoy_job job;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	let_go_of_stdio();
 	task->begin(sock, task->arg);
 	while (getppid() == parent && recv(sock, &job, sizeof(job), 0) == sizeof(job)) {
 		enum envoy_result result = task->work(&voice, &job, task->arg);
@@ -176,25 +196,39 @@ static void hear_or_drop(struct envoys *envoys, struct envoy *e)
 	drop(envoys, e);
 }
 
-/* Gone within a moment, or stuck in the kernel and left alone. What it had done is told, too. */
-static void give_up(struct envoys *envoys, struct envoy *e)
+/*
+ * It ends in a moment, or is stuck in the kernel and left alone. What it had done is told, too.
+ */
+static void give_up(struct envoys *envoys, struct envoy *e, enum envoy_result result)
 {
 	(void)kill(e->pid, SIGKILL);
-	for (unsigned i = 0; i < 500 && waitpid(e->pid, NULL, WNOHANG) == 0; i++)
-		g_usleep(100);
+	envoys->n_stuck++;
 	(void)hear(envoys, e);
-	if (e->busy) {
+	if (e->busy && result == ENVOY_DONE)
 		tell(envoys, e, BIND_TIMEOUT, 0, "");
-		end_job(envoys, e, ENVOY_DONE);
-	}
+	if (e->busy)
+		end_job(envoys, e, result);
 	drop(envoys, e);
 }
 
 static unsigned patience(const struct envoys *envoys, const struct envoy *e)
 {
 	if (e->late)
-		return envoys->n_late < MOST_LATE ? LATE_MS : 0;
+		return LATE_MS;
 	return envoys->n_late == 0 ? QUICK_MS : envoys->n_late < MANY_LATE ? 100 : 10;
+}
+
+static struct envoy *find_oldest(struct envoys *envoys)
+{
+	struct envoy *found = NULL;
+
+	for (unsigned i = 0; i < envoys->n; i++) {
+		struct envoy *e = &envoys->all[i];
+
+		if (e->late && (!found || e->since_ms < found->since_ms))
+			found = e;
+	}
+	return found;
 }
 
 /* From the last to the first: in the place of one that is dropped is one that was looked at. */
@@ -208,13 +242,15 @@ static void look_at_clock(struct envoys *envoys)
 		if (!e->busy || now - e->since_ms < patience(envoys, e))
 			continue;
 		if (e->late) {
-			give_up(envoys, e);
+			give_up(envoys, e, ENVOY_DONE);
 			continue;
 		}
 		e->late = true;
 		envoys->n_busy--;
 		envoys->n_late++;
 	}
+	while (envoys->n_late > MOST_LATE)
+		give_up(envoys, find_oldest(envoys), ENVOY_LATE);
 }
 
 static int time_left(const struct envoys *envoys)
@@ -233,6 +269,14 @@ static int time_left(const struct envoys *envoys)
 	return (int)left + 1;
 }
 
+/* Nobody else's children are there. One that was idle, and ended, is no harm to the count. */
+static void reap(struct envoys *envoys)
+{
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		if (envoys->n_stuck > 0)
+			envoys->n_stuck--;
+}
+
 void envoys_hear(struct envoys *envoys, bool wait)
 {
 	struct pollfd polls[G_N_ELEMENTS(envoys->all)];
@@ -245,8 +289,7 @@ void envoys_hear(struct envoys *envoys, bool wait)
 			if (polls[i].revents)
 				hear_or_drop(envoys, &envoys->all[i]);
 	look_at_clock(envoys);
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
+	reap(envoys);
 }
 
 static struct envoy *find_idle(struct envoys *envoys)
@@ -257,41 +300,56 @@ static struct envoy *find_idle(struct envoys *envoys)
 	return NULL;
 }
 
-int envoys_send(struct envoys *envoys, const struct envoy_job *job)
+/* Returns 0 or -errno. */
+static int find_or_add(struct envoys *envoys, struct envoy **ret)
 {
-	struct envoy *e = find_idle(envoys);
 	int r;
 
-	if (!e && (envoys->n_busy >= MOST_BUSY || envoys->n == G_N_ELEMENTS(envoys->all)))
-		return -EAGAIN;
-	if (!e) {
-		r = add(envoys);
+	if (envoys->n_busy >= MOST_BUSY)
+		return -EBUSY;
+	*ret = find_idle(envoys);
+	if (*ret)
+		return 0;
+	r = envoys->n < G_N_ELEMENTS(envoys->all) ? add(envoys) : -EBUSY;
+	if (r < 0)
+		return envoys->n_busy > 0 ? -EBUSY : r; /* there are some for those that wait */
+	*ret = &envoys->all[envoys->n - 1];
+	return 0;
+}
+
+int envoys_send(struct envoys *envoys, const struct envoy_job *job)
+{
+	for (unsigned tries = 0;; tries++) {
+		struct envoy *e;
+		int r = find_or_add(envoys, &e);
+
 		if (r < 0)
 			return r;
-		e = &envoys->all[envoys->n - 1];
-	}
-	if (send(e->sock, job, sizeof(*job), MSG_NOSIGNAL) < 0) {
+		if (send(e->sock, job, sizeof(*job), MSG_NOSIGNAL) == sizeof(*job)) {
+			e->busy = true;
+			e->since_ms = sys_coarse_ms();
+			e->job = *job;
+			envoys->n_busy++;
+			return 0;
+		}
 		r = -errno;
 		drop(envoys, e);
-		return r == -EPIPE ? envoys_send(envoys, job) : r;
+		if (r != -EPIPE || tries == MOST_BUSY)
+			return r;
 	}
-	e->busy = true;
-	e->since_ms = sys_coarse_ms();
-	e->job = *job;
-	envoys->n_busy++;
-	return 0;
 }
 
 struct envoys *envoys_end(struct envoys *envoys)
 {
+	uint64_t deadline;
 	pid_t r = 0;
 
 	while (envoys->n_busy + envoys->n_late > 0)
 		envoys_hear(envoys, true);
 	while (envoys->n > 0)
 		drop(envoys, &envoys->all[envoys->n - 1]);
-	/* Nobody else's to wait for; one that is stuck is left. */
-	for (unsigned i = 0; i < 500 && r >= 0; i += r == 0) {
+	deadline = sys_coarse_ms() + DYING_MS;
+	while (r >= 0 && sys_coarse_ms() < deadline) {
 		r = waitpid(-1, NULL, WNOHANG);
 		if (r == 0)
 			g_usleep(100);

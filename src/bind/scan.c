@@ -74,6 +74,8 @@ static int look_at(const struct scan *s, pid_t pid)
 	place = g_hash_table_lookup(s->places, name);
 	if (place && place->n_pids < PLACE_PIDS_MAX)
 		place->pids[place->n_pids++] = pid;
+	else if (place)
+		place->more = true;
 	if (place)
 		return true;
 	place = g_new(struct place, 1);

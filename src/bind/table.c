@@ -99,6 +99,17 @@ static bool is_private(const struct mountinfo *m)
 	return !m->peers && !m->master;
 }
 
+/* What is mounted on something comes behind it, but for what was moved there. */
+static void note_cover(const GPtrArray *found, const struct mountinfo *m)
+{
+	for (size_t i = 0; i < found->len; i++) {
+		struct bound *b = found->pdata[i];
+
+		if (b->id == m->parent && strcmp(b->point, m->point) == 0)
+			b->covered = true;
+	}
+}
+
 static bool collect_one(const struct mountinfo *m, void *arg)
 {
 	const struct collect *c = arg;
@@ -106,8 +117,10 @@ static bool collect_one(const struct mountinfo *m, void *arg)
 
 	if (is_private(m))
 		g_array_append_val(c->private, m->id);
-	if (strcmp(m->fstype, INSTANCE_FS_TYPE) != 0 || strcmp(m->source, c->ours->source) != 0)
+	if (strcmp(m->fstype, INSTANCE_FS_TYPE) != 0 || strcmp(m->source, c->ours->source) != 0) {
+		note_cover(c->found, m);
 		return true;
+	}
 	b = g_new(struct bound, 1);
 	*b = (struct bound){ .id = m->id,
 			     .parent = m->parent,

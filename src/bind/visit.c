@@ -91,7 +91,7 @@ static void say(struct guest *g, const struct bound *b, enum bind_outcome outcom
 
 static void say_error(struct guest *g, const struct bound *b, int r)
 {
-	g->overtaken |= r == -ESTALE || is_gone(r);
+	g->overtaken |= (r == -ESTALE && !b->covered) || is_gone(r);
 	if (r == -ESTALE)
 		say(g, b, BIND_COVERED);
 	else if (is_gone(r))
@@ -100,31 +100,21 @@ static void say_error(struct guest *g, const struct bound *b, int r)
 		envoys_say(g->voice, b->point, BIND_FAILED, -r);
 }
 
-static int detach(const char *path)
-{
-	return umount2(path, MNT_DETACH);
-}
-
-static int make_private(const char *path)
-{
-	return mount(NULL, path, NULL, MS_PRIVATE, NULL);
-}
-
 /*
- * Changes the mount that @fd is of. Not by its path, which the container may have changed since it
- * was looked at, but by the descriptor's in the host's procfs, where we are.
+ * The descriptor's name in the host's procfs, where we are: what is changed by it is not found by its
+ * path, which the container may have changed since it was looked at.
  */
-static int change_at(int fd, int (*change)(const char *path))
+static const char *name_of(int fd, char path[32])
 {
-	char path[32];
-
-	(void)snprintf(path, sizeof(path), "self/fd/%d", fd);
-	return change(path) < 0 ? -errno : 0;
+	(void)snprintf(path, 32, "self/fd/%d", fd);
+	return path;
 }
 
 static int take_away(int fd)
 {
-	return change_at(fd, detach);
+	char path[32];
+
+	return umount2(name_of(fd, path), MNT_DETACH) < 0 ? -errno : 0;
 }
 
 static bool is_dead_top(const GPtrArray *bounds, const struct bound *b)
@@ -227,20 +217,21 @@ static void repair_stack(struct guest *g, const struct bound *top)
 	AUTO_FD int target = -1;
 	AUTO_FD int tree = -1;
 	const struct bound *b;
+	char path[32];
 	bool private;
 
-	tree = take_spare(g, top->root);
-	if (tree < 0) {
-		say_error(g, top, tree);
+	tree = g->visit->dry_run ? -1 : take_spare(g, top->root);
+	if (tree < 0 && !g->visit->dry_run) {
+		envoys_say(g->voice, top->point, BIND_FAILED, -tree);
 		return;
 	}
 	/* Kernels before 5.12 have no such call; what is served is read-only by itself. */
-	private = sys_mount_attr_set(tree, top->attrs) == 0;
+	private = tree < 0 || sys_mount_attr_set(tree, top->attrs) == 0;
 	b = clear_stack(g, top, &target);
 	if (b)
 		put_back(g, b, tree, target);
 	if (b && !private)
-		change_at(tree, make_private);
+		(void)mount(NULL, name_of(tree, path), NULL, MS_PRIVATE, NULL);
 }
 
 /*
@@ -341,20 +332,38 @@ static void work_there(struct guest *g, int ns)
 	g_array_unref(g->spares);
 }
 
-/* Opens what is the process's. Returns 0, what opening says, or -ESRCH when it is another one by now. */
+/* -ESRCH: the process is another one, or elsewhere by now. */
+static int check_ns(int dir, const struct envoy_job *job)
+{
+	struct stat st;
+
+	if (fstatat(dir, "ns/mnt", &st, 0) < 0)
+		return -errno;
+	return st.st_ino == job->ns ? 0 : -ESRCH;
+}
+
+/* Opens what is the process's. Returns 0, or what opening or check_ns() says. */
 static int open_process(const struct visit *v, const struct envoy_job *job, int *ret_table,
 			int *ret_ns, int *ret_dir)
 {
 	char path[16];
-	struct stat st;
 
 	(void)snprintf(path, sizeof(path), "%d", job->pid);
 	*ret_dir = openat(host_proc_dir(v->host), path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	*ret_ns = *ret_dir < 0 ? -1 : openat(*ret_dir, "ns/mnt", O_RDONLY | O_CLOEXEC);
 	*ret_table = *ret_ns < 0 ? -1 : openat(*ret_dir, "mountinfo", O_RDONLY | O_CLOEXEC);
-	if (*ret_table < 0 || fstat(*ret_ns, &st) < 0)
-		return -errno;
-	return st.st_ino == job->ns ? 0 : -ESRCH;
+	return *ret_table < 0 ? -errno : check_ns(*ret_dir, job);
+}
+
+/* A process that has ended has no table: -EINVAL. */
+static enum envoy_result say_trouble(const struct envoys_voice *voice, int r)
+{
+	if (r == -ETIME)
+		return ENVOY_LONG;
+	if (is_gone(r) || r == -EINVAL)
+		return ENVOY_GONE;
+	envoys_say(voice, "/", BIND_FAILED, -r);
+	return ENVOY_DONE;
 }
 
 enum envoy_result visit_place(const struct envoys_voice *voice, const struct envoy_job *job,
@@ -372,15 +381,16 @@ enum envoy_result visit_place(const struct envoys_voice *voice, const struct env
 		r = table_ours(table, &g.visit->live->ours, sys_coarse_ms() + job->patience_ms,
 			       &bounds);
 	if (r != 0)
-		return r == -ETIME ? ENVOY_LONG : ENVOY_AGAIN;
+		return say_trouble(voice, r);
 	g.bounds = bounds;
 	if (!is_wanted(&g))
 		return ENVOY_DONE;
 	if (job->at_once && !g.visit->dry_run && !are_alone(bounds))
 		return ENVOY_SHARED;
 	root = openat(dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return ENVOY_AGAIN;
+	r = root < 0 ? -errno : check_ns(dir, job);
+	if (r < 0)
+		return say_trouble(voice, r);
 	g.root = root;
 	work_there(&g, ns);
 	return g.overtaken ? ENVOY_AGAIN : ENVOY_DONE;

@@ -13,7 +13,7 @@ import time
 import urllib.parse
 
 from lab import MIB, host, inside
-from lab.bound import HOW, ctl, dead_files, ours, outcome, repair_is_over, total_kb
+from lab.bound import HOW, again, ctl, dead_files, ours, outcome, repair_is_over, repaired, total_kb
 from lab.check import between, equal, eventually, holds, ok, raises
 
 def test_dry_run_and_repair_by_hand(lab):
@@ -61,6 +61,37 @@ def test_restarts_are_of_workers_that_served(lab):
     equal(restarts(), 0, 'restarts after one that stood by died')
     daemon.kill_worker()
     equal(restarts(), 1, 'restarts after the worker died')
+
+
+def test_a_dead_file_that_is_served_no_more(lab):
+    """Of a process that has ended, say: it is told, and not that all is well."""
+    daemon = lab.start_daemon()
+    gone = lab.container(daemon=daemon, binds=[])
+    box = lab.container(daemon=daemon, binds=[])
+    box.call(host.mount, f'{daemon.mnt}/containers/{gone.pid}/proc/uptime', '/proc/uptime', None, host.MS_BIND)
+    daemon.kill_everything()
+    gone.close()
+    daemon.start()
+    eventually(lambda: 'cannot put back /proc/uptime' in daemon.log(), 'the log says it')
+    status, out, _err = ctl(lab, 'repair', '--dry-run', daemon.mnt)
+    holds(out, f'{box.pid} /proc/uptime found', 'dry run')
+    status, _out, err = ctl(lab, 'repair', daemon.mnt)
+    equal(status, 1, 'status')
+    holds(err, 'No such file or directory', 'repair')
+
+
+def test_a_dead_file_below_the_containers_own(lab):
+    """What a container has mounted over it is the container's: nothing is wrong."""
+    daemon = lab.start_daemon()
+    box = lab.container(daemon=daemon, binds=['uptime', 'stat'])
+    box.call(host.mount, '/dev/null', '/proc/uptime', None, host.MS_BIND)
+    daemon = again(lab, daemon)
+    repaired(box, '/proc/stat')
+    repair_is_over(daemon)
+    status, out, err = ctl(lab, 'repair', daemon.mnt)
+    equal((status, err), (0, ''), 'repair')
+    holds(out, 'put back 0 files in 0 containers', 'repair')
+    ok('not all files' not in daemon.log(), daemon.log())
 
 
 def test_detach(lab):

@@ -47,6 +47,22 @@ static unsigned lines_of(const char *text)
 	return count;
 }
 
+static void test_what_lies_on_ours(void **state)
+{
+	g_autoptr(GPtrArray) found =
+		ours_of("1 0 8:1 / / rw - ext4 /dev/a rw\n"
+			"2 1 0:5 /proc/meminfo /proc/meminfo ro - fuse.lxcfs-clone " SOURCE " ro\n"
+			"3 2 0:6 / /proc/meminfo rw - tmpfs none rw\n"
+			"4 1 0:5 /cpu /sys/cpu ro - fuse.lxcfs-clone " SOURCE " ro\n"
+			"5 4 0:6 / /sys/cpu/cpu0 rw - tmpfs none rw\n");
+	const struct bound *file = found->pdata[0], *folder = found->pdata[1];
+
+	assert_int_equal(found->len, 2);
+	assert_true(file->covered);
+	assert_false(folder->covered);
+	(void)state;
+}
+
 static void test_ours_by_type_and_whole_source(void **state)
 {
 	g_autoptr(GPtrArray) found = ours_of(
@@ -198,6 +214,7 @@ static void test_no_time_left(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_lies_on_ours),
 		cmocka_unit_test(test_ours_by_type_and_whole_source),
 		cmocka_unit_test(test_a_stack_from_top_to_bottom),
 		cmocka_unit_test(test_a_mount_that_is_its_own_parent),

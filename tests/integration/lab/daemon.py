@@ -16,6 +16,7 @@ from lab.check import Failure
 
 WORKER = 'lxcfs-worker'
 HOLDER = 'lxcfs-holder'
+REPAIR = 'lxcfs-repair'
 SANITIZER_MARKS = ('AddressSanitizer', 'ThreadSanitizer', 'LeakSanitizer', 'runtime error:')
 
 
@@ -200,11 +201,9 @@ class Daemon:
         return sum(len(os.listdir(f'/proc/{pid}/fd')) for pid in self.processes())
 
     def repairers(self):
-        """Forks of the keeper: they look for what a dead instance left in containers."""
-        there = self.processes()
-        return [
-            pid for pid, (up, _, line) in there.items() if up in there and not _is_worker(line)
-        ]
+        """They look for what a dead instance left in containers; the keeper's own child first."""
+        there = {pid: up for pid, (up, name, _) in self.processes().items() if name == REPAIR}
+        return sorted(there, key=lambda pid: there[pid] in there)
 
     def stop(self, number=signal.SIGTERM):
         """Ask it to end; its exit status (of the first keeper: later ones have other parents)."""
@@ -271,7 +270,7 @@ def _asks_the_dead(pid):
     both as they are."""
     try:
         left, _, right = host.read(f'/proc/{pid}/stat').rpartition(')')
-        return left.endswith('(lxcfs-repair') and right.split()[0] == 'D'
+        return left.endswith(f'({REPAIR}') and right.split()[0] == 'D'
     except OSError:
         return False
 
