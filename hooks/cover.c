@@ -122,7 +122,8 @@ static bool has_peers(const GArray *spots)
 
 /*
  * What a container shares with namespaces within it may be mounted on, what it shares with the host
- * not. From inside the host's table cannot be seen.
+ * not. From inside the host's tables cannot be seen; outside, an engine may have a namespace of its own
+ * beside that of init. What is in doubt is shared.
  */
 static void judge_peers(GArray *spots, int proc, bool here)
 {
@@ -131,7 +132,8 @@ static void judge_peers(GArray *spots, int proc, bool here)
 	if (!has_peers(spots))
 		return;
 	(void)snprintf(path, sizeof(path), "%d/mountinfo", getppid());
-	if (!here && read_table(proc, path, look_for_peers, spots) == 0)
+	if (!here && read_table(proc, path, look_for_peers, spots) == 0 &&
+	    read_table(proc, "1/mountinfo", look_for_peers, spots) == 0)
 		return;
 	for (guint i = 0; i < spots->len; i++)
 		g_array_index(spots, struct spot, i).shared =

@@ -334,28 +334,3 @@ def test_all_dies_and_comes_back(lab):
     check_view(box.exec, what='after the repair')
     status, _out, err = ctl(lab, 'detach', daemon.mnt)
     equal((status, box.bound()), (0, []), f'files left by detach: {err}')
-
-
-# A host whose /sys is shared, as systemd has it, and a container that was given that one.
-SHARING = '''mount --make-rprivate / && mount --make-rshared /sys || exit 9
-mkfifo "$0" "$0.up"
-unshare -m --propagation unchanged sh -c 'echo >"$0.up"; read line <"$0"; cat /proc/self/mountinfo >&3' "$0" 3>"$0.inside" &
-read line <"$0.up"
-"$@" $! || exit 8
-cat /proc/self/mountinfo >"$0.outside"
-echo >"$0"
-wait'''
-
-
-@needs()
-def test_what_the_host_would_see(lab):
-    """Files of a /sys that is shared with the host are left alone, with a warning; others are not."""
-    fifo = f'{lab.folder}/fifo'
-    attach = (program(lab), 'attach', '--mountpoint', lab.daemon.mnt)
-    status, _out, err = lab.execute('unshare', '-m', 'sh', '-c', SHARING, fifo, *attach)
-    equal(status, 0, err)
-    holds(err, 'warning: 2 of its files are left as they are: the host would see', 'what is said')
-    inside, outside = (host.read(f'{fifo}.{where}').count(' - fuse.lxcfs-clone lxcfs-clone@' + lab.daemon.mnt)
-                       for where in ('inside', 'outside'))
-    equal(outside, 1, 'mounts in the namespace of the host')
-    equal(inside, 1 + len([p for p in whole_tree(lab.daemon.mnt) if p.startswith('/proc')]), 'mounts inside')
