@@ -170,10 +170,21 @@ static bool check_words(const struct options *o)
 	return true;
 }
 
+static bool see_to_hook(const struct options *o, char *const *words, GError **error)
+{
+	struct words found = words_read(words);
+
+	if (found.doubtful) {
+		g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+				    "which bundle the runtime's words name is not clear");
+		return false;
+	}
+	return !found.makes || add_hook(o, &found, error);
+}
+
 static int run(const struct options *o, char *const *words)
 {
 	g_autoptr(GError) error = NULL;
-	struct words found = words_read(words);
 	g_autofree char *runtime = find_runtime(o->runtime);
 	g_autoptr(GPtrArray) argv = g_ptr_array_new();
 	int err;
@@ -184,7 +195,7 @@ static int run(const struct options *o, char *const *words)
 	}
 	if (!check_words(o))
 		return STATUS_USAGE;
-	if (found.makes && !add_hook(o, &found, &error)) {
+	if (!see_to_hook(o, words, &error)) {
 		if (o->require)
 			return say("%s", error->message);
 		say("warning: the container sees the host's files: %s", error->message);
