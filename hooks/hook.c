@@ -161,6 +161,7 @@ static int work(const struct options *o, const struct oci_state *state)
 		say_lines("warning: ", report.said);
 		break;
 	case WORK_NO_DAEMON:
+	case WORK_NOTHING:
 		say_lines(kind, report.said);
 		r = fatal ? STATUS_FAILED : STATUS_OK;
 		break;

@@ -117,6 +117,10 @@ def test_some_files_or_none(lab):
         box = bundles.start('runc', change, **{stage: wanted})
         equal(box.bound(), files, f'files bound by {stage}')
         box.remove()
+    unknown = bundles.make('runc', createRuntime=bundles.hook('--files', 'of-tomorrow')).start()
+    equal(unknown.bound(), [], 'files bound of none that is served')
+    status, said = bundles.make('runc', createRuntime=bundles.hook('--require', '--files', 'of-tomorrow')).try_start()
+    equal((status, 'nothing is covered' in said), (1, True), said)
     for bad in ({'lxcfs__clone': 'maybe'}, {'lxcfs__clone_files': '../../etc'}):
         status, said = bundles.make('runc', annotated(**bad), createRuntime=wanted).try_start()
         ok(status, f'a container with {bad} starts')
@@ -246,11 +250,14 @@ def test_attach_where_it_cannot_be(lab):
     """No process, no namespace of its own, no daemon: a sentence, and status 1."""
     mnt, gone = lab.daemon.mnt, subprocess.Popen(['true'])
     gone.wait()
-    box = lab.container(binds=[])
+    box, bare = lab.container(binds=[]), lab.container(binds=[])
+    for path in ('/proc', '/sys'):
+        bare.call(tmpfs_over, path)
     for pid, where, sentence in (
         (gone.pid, mnt, f'there is no process {gone.pid}'),
         (os.getpid(), mnt, 'has no mount namespace of its own'),
         (box.pid, lab.folder, f'no lxcfs-clone runs at {lab.folder}'),
+        (bare.pid, mnt, f'nothing is covered: the container has none of the files of the lxcfs-clone at {mnt}'),
     ):
         status, said = call(lab, 'attach', '--mountpoint', where, str(pid))
         equal((status, said.count('\n')), (1, 1), said)
