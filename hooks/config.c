@@ -16,8 +16,11 @@
 #define STAGE "createRuntime"
 
 static const char *const stages[] = {
-	"prestart", "createRuntime", "createContainer", "startContainer", "poststart",
+	"prestart",       "createRuntime", "createContainer", /* before the container's program */
+	"startContainer", "poststart",     "poststop",
 };
+#define N_EARLY 3u
+static const char *const sections[] = { "hooks" };
 
 static bool refuse(GError **error, const char *sentence)
 {
@@ -72,11 +75,12 @@ static bool has_ours(const char *text, struct json_span hooks)
 	return false;
 }
 
+/* A hook of that name in a stage where nothing can be bound any more counts for nothing. */
 static bool is_there(const char *text, struct json_span hooks)
 {
 	struct json_member stage;
 
-	for (size_t i = 0; i < G_N_ELEMENTS(stages); i++)
+	for (size_t i = 0; i < N_EARLY; i++)
 		if (jsontext_find(text, hooks, stages[i], &stage) &&
 		    text[stage.value.begin] == '[' && has_ours(text, stage.value))
 			return true;
@@ -102,6 +106,38 @@ static bool find_one(const char *text, struct json_span object, const char *name
 		return true;
 	g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "it has '%s' twice", name);
 	return false;
+}
+
+/*
+ * runc's parser takes a key for a field whatever its case, U+212A and U+017F included, which are k and s to
+ * it; another one's does not. Of two such keys the last one counts, or both do.
+ */
+static bool is_nearly(const char *key, const char *name)
+{
+	g_autofree char *folded = g_utf8_casefold(key, -1);
+	g_autofree char *sought = g_utf8_casefold(name, -1);
+
+	return strcmp(key, name) != 0 && strcmp(folded, sought) == 0;
+}
+
+static bool check_keys(const char *text, struct json_span object, const char *const *names,
+		       size_t n, GError **error)
+{
+	g_autoptr(GArray) members = jsontext_members(text, object);
+
+	for (guint i = 0; i < members->len; i++) {
+		const struct json_member *m = &g_array_index(members, struct json_member, i);
+		g_autofree char *key = jsontext_string(text, m->key);
+
+		for (size_t k = 0; k < n; k++) {
+			if (!is_nearly(key, names[k]))
+				continue;
+			g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+				    "it has '%s', which some take for '%s'", key, names[k]);
+			return false;
+		}
+	}
+	return true;
 }
 
 /* *@ret: @text with @hook in the object @hooks. */
@@ -134,7 +170,8 @@ bool config_add(const char *text, size_t len, const char *hook, char **ret, GErr
 		return false;
 	if (text[whole.begin] != '{')
 		return refuse(error, "it is no JSON object");
-	if (!find_one(text, whole, "hooks", &hooks, error))
+	if (!check_keys(text, whole, sections, G_N_ELEMENTS(sections), error) ||
+	    !find_one(text, whole, "hooks", &hooks, error))
 		return false;
 	*ret = NULL;
 	if (!hooks.value.end)
@@ -143,6 +180,8 @@ bool config_add(const char *text, size_t len, const char *hook, char **ret, GErr
 		*ret = jsontext_replace(text, hooks.value, object);
 	else if (text[hooks.value.begin] != '{')
 		return refuse(error, "its 'hooks' is no object");
+	else if (!check_keys(text, hooks.value, stages, G_N_ELEMENTS(stages), error))
+		return false;
 	else if (!is_there(text, hooks.value))
 		return add_to_stage(text, whole, hooks.value, hook, ret, error);
 	return true;

@@ -22,6 +22,7 @@ struct spot {
 	int fd;
 	uint64_t mount, peers; /* what it lies on; the peer group of that, 0: none */
 	bool kernels;          /* a procfs or sysfs */
+	bool served;           /* a FUSE, as ours is that was put there before */
 	bool shared;           /* with the host */
 	bool covered;
 };
@@ -75,6 +76,7 @@ static bool look_at(const struct mountinfo *m, void *arg)
 		if (spot->mount != m->id)
 			continue;
 		spot->kernels = strcmp(m->fstype, is_of_sysfs(spot) ? "sysfs" : "proc") == 0;
+		spot->served = g_str_has_prefix(m->fstype, "fuse");
 		spot->peers = m->peers;
 	}
 	return true;
@@ -90,6 +92,7 @@ static bool ask_for_each(GArray *spots)
 		if (sys_mount_about(spot->fd, &about) < 0)
 			return false;
 		spot->kernels = about.magic == (is_of_sysfs(spot) ? SYSFS_MAGIC : PROC_SUPER_MAGIC);
+		spot->served = about.magic == FUSE_SUPER_MAGIC;
 		spot->peers = about.peers;
 	}
 	return true;
@@ -122,7 +125,8 @@ static bool has_peers(const GArray *spots)
 
 /*
  * What a container shares with namespaces within it may be mounted on, what it shares with the host
- * not. From inside the host's table cannot be seen.
+ * not. From inside the host's tables cannot be seen; outside, an engine may have a namespace of its own
+ * beside that of init. What is in doubt is shared.
  */
 static void judge_peers(GArray *spots, int proc, bool here)
 {
@@ -131,7 +135,8 @@ static void judge_peers(GArray *spots, int proc, bool here)
 	if (!has_peers(spots))
 		return;
 	(void)snprintf(path, sizeof(path), "%d/mountinfo", getppid());
-	if (!here && read_table(proc, path, look_for_peers, spots) == 0)
+	if (!here && read_table(proc, path, look_for_peers, spots) == 0 &&
+	    read_table(proc, "1/mountinfo", look_for_peers, spots) == 0)
 		return;
 	for (guint i = 0; i < spots->len; i++)
 		g_array_index(spots, struct spot, i).shared =
@@ -160,36 +165,38 @@ static void take_back(const GArray *spots, int proc)
 	}
 }
 
-static bool cover_spot(struct spot *spot, unsigned *shared, GError **error)
+static bool cover_spot(struct spot *spot, struct covered *count, GError **error)
 {
 	int r;
 
+	count->there += spot->served;
 	if (!spot->kernels)
 		return true;
 	if (spot->shared) {
-		*shared += 1;
+		count->shared++;
 		return true;
 	}
 	r = sys_mount_onto(spot->part->tree, spot->fd);
 	spot->covered = r == 0;
+	count->there += spot->covered;
 	return r == 0 || fail(error, -r, "cannot mount over its /%s", spot->part->path);
 }
 
-bool cover(const GArray *parts, int root, int proc, bool here, unsigned *ret_shared, GError **error)
+bool cover(const GArray *parts, int root, int proc, bool here, struct covered *ret, GError **error)
 {
 	g_autoptr(GArray) spots = g_array_new(FALSE, FALSE, sizeof(struct spot));
-	unsigned shared = 0;
+	struct covered count = { 0 };
 
 	g_array_set_clear_func(spots, close_spot);
 	if (!find_spots(parts, root, spots, error) || !judge_spots(spots, proc, error))
 		return false;
 	judge_peers(spots, proc, here);
 	for (guint i = 0; i < spots->len; i++) {
-		if (!cover_spot(&g_array_index(spots, struct spot, i), &shared, error)) {
+		if (!cover_spot(&g_array_index(spots, struct spot, i), &count, error)) {
 			take_back(spots, proc);
 			return false;
 		}
 	}
-	*ret_shared = shared;
+	*ret = count;
 	return true;
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bind/table.h"
 #include "hooks/input.h"
 #include "host/host.h"
 #include "util/fail.h"
@@ -58,29 +59,74 @@ static bool open_user(int proc, int dir, struct place *ret, GError **error)
 	return ret->user >= 0 || fail(error, errno, "its user namespace cannot be opened");
 }
 
-/* Not ours, and yet no container's, where an engine has a mount namespace of its own. */
-static bool is_with_init(int proc, int dir)
-{
-	AUTO_FD int init = open_process(proc, 1);
-	struct stat hosts, its;
+struct sought {
+	uint64_t id;
+	bool found;
+};
 
-	return init >= 0 && fstatat(init, "ns/mnt", &hosts, 0) == 0 &&
-	       fstatat(dir, "ns/mnt", &its, 0) == 0 && same(&hosts, &its);
+static bool look_for_id(const struct mountinfo *m, void *arg)
+{
+	struct sought *sought = arg;
+
+	sought->found |= m->id == sought->id;
+	return !sought->found;
+}
+
+/* Whether the mount that @fd is open in is in the table @path. -errno: it cannot be said. */
+static int is_in_table(int proc, const char *path, int fd)
+{
+	AUTO_FD int table = openat(proc, path, O_RDONLY | O_CLOEXEC);
+	struct sought sought = { 0 };
+	int r = table < 0 ? -errno : sys_mount_id(fd, &sought.id);
+
+	if (r == 0)
+		r = table_each(table, UINT64_MAX, look_for_id, &sought);
+	return r < 0 ? r : sought.found;
+}
+
+/*
+ * Not ours, and yet no container's, where an engine has a mount namespace of its own. Who may not look at
+ * init's namespace, as root with fewer capabilities, may read its table, which nobody else's mounts are in.
+ */
+static int is_with_init(const struct place *p, const struct stat *its)
+{
+	struct stat hosts;
+
+	if (fstatat(p->proc, "1/ns/mnt", &hosts, 0) == 0)
+		return same(&hosts, its);
+	return is_in_table(p->proc, "1/mountinfo", p->top);
+}
+
+/* By what was opened: a process may go from one namespace to another whenever it likes. */
+static bool is_containers(const struct place *p, GError **error)
+{
+	struct stat ours, its;
+	int r;
+
+	if (fstatat(p->proc, "self/ns/mnt", &ours, 0) < 0 || fstat(p->ns, &its) < 0)
+		return fail(error, errno, "its mount namespace cannot be compared with ours");
+	r = same(&ours, &its) ? 1 : is_with_init(p, &its);
+	if (r == 0)
+		return true;
+	/* With its user namespace goes what may be entered: nothing of the host's. */
+	if (r < 0 && p->user >= 0)
+		return true;
+	if (r < 0)
+		return fail(error, -r,
+			    "whether its mount namespace is that of the host is not to be seen");
+	g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+			    "its mount namespace is that of the host");
+	return false;
 }
 
 static bool open_namespaces(int proc, int dir, struct place *ret, GError **error)
 {
-	if (is_with_init(proc, dir)) {
-		g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-				    "its mount namespace is that of the host");
-		return false;
-	}
 	ret->ns = openat(dir, "ns/mnt", O_RDONLY | O_CLOEXEC);
 	if (ret->ns >= 0)
 		ret->top = openat(dir, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (ret->top < 0)
 		return fail(error, errno, "its mount namespace cannot be opened");
-	return open_user(proc, dir, ret, error);
+	return open_user(proc, dir, ret, error) && is_containers(ret, error);
 }
 
 static bool open_proc(struct place *ret, GError **error)
@@ -192,7 +238,15 @@ static bool go(const struct place *p, GError **error)
 		return true;
 	if (p->user >= 0 && setns(p->user, CLONE_NEWUSER) < 0)
 		return fail(error, errno, "its user namespace cannot be entered");
-	if (setns(p->ns, CLONE_NEWNS) < 0 || fchdir(p->top) < 0 || chroot(".") < 0)
+	if (setns(p->ns, CLONE_NEWNS) < 0)
+		return fail(error, errno, "its mount namespace cannot be entered");
+	/* It was opened after the namespace, and might be another's. */
+	if (is_in_table(p->proc, "self/mountinfo", p->top) != 1) {
+		g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+				    "its root directory is not in its mount namespace");
+		return false;
+	}
+	if (fchdir(p->top) < 0 || chroot(".") < 0)
 		return fail(error, errno, "its mount namespace cannot be entered");
 	return true;
 }

@@ -41,7 +41,7 @@ static enum work_status put_files(const struct work *w, const struct place *plac
 				  int say, GError **error)
 {
 	g_autoptr(GArray) parts = NULL;
-	unsigned shared;
+	struct covered covered;
 	AUTO_FD int root = -1;
 
 	if (place->late && !place->rootfs) {
@@ -56,10 +56,16 @@ static enum work_status put_files(const struct work *w, const struct place *plac
 		return WORK_FAILED;
 	if (place->late && !collect(w, files, &parts, say, error))
 		return WORK_NO_DAEMON;
-	if (!cover(parts, root, place->proc, place->here, &shared, error))
+	if (!cover(parts, root, place->proc, place->here, &covered, error))
 		return WORK_FAILED;
-	say_shared(shared, say);
-	return WORK_DONE;
+	say_shared(covered.shared, say);
+	if (covered.there)
+		return WORK_DONE;
+	g_set_error(
+		error, G_FILE_ERROR, G_FILE_ERROR_NOENT,
+		"nothing is covered: the container has none of the files of the lxcfs-clone at %s",
+		w->mountpoint);
+	return WORK_NOTHING;
 }
 
 static enum work_status work_on(const struct work *w, int say, GError **error)

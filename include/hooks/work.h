@@ -16,6 +16,7 @@ enum work_status {
 	WORK_DONE,
 	WORK_FAILED,
 	WORK_NO_DAEMON, /* nothing was done, as nothing is served */
+	WORK_NOTHING,   /* nor as there is nothing in the container that it could be put over */
 };
 
 /*

@@ -117,6 +117,10 @@ def test_some_files_or_none(lab):
         box = bundles.start('runc', change, **{stage: wanted})
         equal(box.bound(), files, f'files bound by {stage}')
         box.remove()
+    unknown = bundles.make('runc', createRuntime=bundles.hook('--files', 'of-tomorrow')).start()
+    equal(unknown.bound(), [], 'files bound of none that is served')
+    status, said = bundles.make('runc', createRuntime=bundles.hook('--require', '--files', 'of-tomorrow')).try_start()
+    equal((status, 'nothing is covered' in said), (1, True), said)
     for bad in ({'lxcfs__clone': 'maybe'}, {'lxcfs__clone_files': '../../etc'}):
         status, said = bundles.make('runc', annotated(**bad), createRuntime=wanted).try_start()
         ok(status, f'a container with {bad} starts')
@@ -246,11 +250,14 @@ def test_attach_where_it_cannot_be(lab):
     """No process, no namespace of its own, no daemon: a sentence, and status 1."""
     mnt, gone = lab.daemon.mnt, subprocess.Popen(['true'])
     gone.wait()
-    box = lab.container(binds=[])
+    box, bare = lab.container(binds=[]), lab.container(binds=[])
+    for path in ('/proc', '/sys'):
+        bare.call(tmpfs_over, path)
     for pid, where, sentence in (
         (gone.pid, mnt, f'there is no process {gone.pid}'),
         (os.getpid(), mnt, 'has no mount namespace of its own'),
         (box.pid, lab.folder, f'no lxcfs-clone runs at {lab.folder}'),
+        (bare.pid, mnt, f'nothing is covered: the container has none of the files of the lxcfs-clone at {mnt}'),
     ):
         status, said = call(lab, 'attach', '--mountpoint', where, str(pid))
         equal((status, said.count('\n')), (1, 1), said)
@@ -334,28 +341,3 @@ def test_all_dies_and_comes_back(lab):
     check_view(box.exec, what='after the repair')
     status, _out, err = ctl(lab, 'detach', daemon.mnt)
     equal((status, box.bound()), (0, []), f'files left by detach: {err}')
-
-
-# A host whose /sys is shared, as systemd has it, and a container that was given that one.
-SHARING = '''mount --make-rprivate / && mount --make-rshared /sys || exit 9
-mkfifo "$0" "$0.up"
-unshare -m --propagation unchanged sh -c 'echo >"$0.up"; read line <"$0"; cat /proc/self/mountinfo >&3' "$0" 3>"$0.inside" &
-read line <"$0.up"
-"$@" $! || exit 8
-cat /proc/self/mountinfo >"$0.outside"
-echo >"$0"
-wait'''
-
-
-@needs()
-def test_what_the_host_would_see(lab):
-    """Files of a /sys that is shared with the host are left alone, with a warning; others are not."""
-    fifo = f'{lab.folder}/fifo'
-    attach = (program(lab), 'attach', '--mountpoint', lab.daemon.mnt)
-    status, _out, err = lab.execute('unshare', '-m', 'sh', '-c', SHARING, fifo, *attach)
-    equal(status, 0, err)
-    holds(err, 'warning: 2 of its files are left as they are: the host would see', 'what is said')
-    inside, outside = (host.read(f'{fifo}.{where}').count(' - fuse.lxcfs-clone lxcfs-clone@' + lab.daemon.mnt)
-                       for where in ('inside', 'outside'))
-    equal(outside, 1, 'mounts in the namespace of the host')
-    equal(inside, 1 + len([p for p in whole_tree(lab.daemon.mnt) if p.startswith('/proc')]), 'mounts inside')

@@ -8,7 +8,7 @@ import subprocess
 from lab import MIB, host
 from lab.bound import ours
 from lab.bundle import RUNTIMES, Bundles, check_view, host_mounts, program, whole_tree
-from lab.check import Failure, equal, eventually, needs, ok
+from lab.check import Failure, equal, eventually, holds, needs, ok
 from lab.docker import Docker
 from lab.oci import small_root
 from lab.podman import Podman
@@ -114,6 +114,10 @@ def test_runtime(lab):
         (('--runtime', wrapper, 'state', 'a'), 127, f'no runtime can be found: {wrapper}'),
         (('--runtime', '/etc/passwd', 'state', 'a'), 126, '/etc/passwd cannot be executed'),
         (('--files', '/', 'state', 'a'), 2, '--files: '),
+        (('--timeout', '0', 'state', 'a'), 2, "--timeout takes seconds, 1 to 300, not '0'"),
+        (('--require', '--timeout=301', 'create', 'a'), 2, "--timeout takes seconds, 1 to 300, not '301'"),
+        (('--mountpoint', '--files', '--timeout', 'x', 'state', 'a'), 2, "--timeout takes seconds, 1 to 300, not 'x'"),
+        (('--require', 'run', '--new', 'value', 'a'), 1, "which bundle the runtime's words name is not clear"),
         (('--require', 'create', '--bundle', '/none', 'a'), 1, '/none/config.json: '),
     ):
         status, out, err = lab.execute(wrapper, *words)
@@ -121,6 +125,66 @@ def test_runtime(lab):
         ok(err.startswith(f'lxcfs-clone-runtime: {sentence}'), err)
     # Without a word, and without a PATH: crun, if there is one.
     equal(lab.execute(wrapper, '--version', env={})[1], lab.execute('crun', '--version')[1], 'the usual runtime')
+
+
+WAYS = {
+    'runc': ('run -bundle {}', '-- run --bundle {}', 'run -b={}'),
+    'crun': ('run -db {}', 'run --bun {}', 'run --bundl={}', '--cgroup cgroupfs -- run -b{}'),
+}
+
+
+@needs(tools='runc crun busybox')
+def test_runtime_words(lab):
+    """The bundle as each runtime understands its words; no other config.json is touched, and none missed."""
+    bundles, wrapper = Bundles(lab, lab.daemon), program(lab, 'lxcfs-clone-runtime')
+    for runtime, ways in WAYS.items():
+        for way in ways:
+            box = bundles.make(runtime)
+            box.lab.later(box.remove)
+            other = bundles.make(runtime)
+            words = way.format(box.folder).split()
+            first = ('sh', '-c', 'cd "$0" && exec "$@"', other.folder, wrapper, '--runtime', runtime,
+                     '--mountpoint', lab.daemon.mnt, '--require')
+            text = host.read(f'{other.folder}/config.json')
+            status, said = box.call(*words, '--detach', '--pid-file', f'{box.folder}/pid', box.name, before=first)
+            equal(host.read(f'{other.folder}/config.json'), text, f'another config.json, {runtime} {words}')
+            if '-b=' in way:  # a folder by the name of '=...' to crun
+                equal((status, 'is not clear' in said), (1, True), said)
+                continue
+            equal(status, 0, f'{runtime} {words}: {said}')
+            box.check(f'{runtime} {words}')
+            box.remove()
+
+
+@needs(tools='runc busybox')
+def test_runtime_keeps_hooks(lab):
+    """Keys that runc takes for those of hooks are not put beside others: what is there is run, or nothing is."""
+    bundles = Bundles(lab, lab.daemon)
+    first = (program(lab, 'lxcfs-clone-runtime'), '--runtime', 'runc', '--mountpoint', lab.daemon.mnt)
+    mark = f'{lab.folder}/mark'
+    hook = [{'path': '/bin/sh', 'args': ['sh', '-c', f'echo ran >{mark}']}]
+
+    def has(hooks):
+        def change(spec):
+            del spec['hooks']
+            spec.update(hooks)
+        return change
+
+    for hooks in ({'Hooks': {'createRuntime': hook}}, {'hooks': {'CreateRuntime': hook}},
+                  {'hoo\u212as': {'createRuntime': hook}}, {'hooks': {}, 'HOOKS': {'createRuntime': hook}}):
+        box = bundles.make('runc', has(hooks))
+        status, said = box.try_start(before=(*first, '--require'))
+        equal((status, 'which some take for' in said), (1, True), f'{hooks}: {said}')
+        box.start(before=first)
+        holds(box.said, 'warning: the container sees', f'{hooks}')
+        equal((host.read(mark), box.bound()), ('ran\n', []), f'{hooks}: the hook that was there')
+        os.unlink(mark)
+        box.remove()
+    late = {'hooks': {'createRuntime': hook, 'poststart': [{'path': '/bin/true', 'args': ['lxcfs-clone-hook']}]}}
+    os.symlink('/bin/true', f'{lab.folder}/lxcfs-clone-hook')
+    late['hooks']['poststart'][0]['path'] = f'{lab.folder}/lxcfs-clone-hook'
+    bundles.make('runc', has(late)).start(before=(*first, '--require')).check('one of our name in poststart')
+    equal(host.read(mark), 'ran\n', 'the hook that was there')
 
 
 def docker_with_runtime(lab, setup=':', **config):

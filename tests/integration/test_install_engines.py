@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What lxcfs-clonectl install writes, taken by the engines themselves: their containers see their own."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -71,7 +72,17 @@ def test_podman(lab):
     equal(bound, ['/proc/meminfo', '/sys/devices/system/cpu'], 'files of two devices')
 
 
-@needs(tools='dockerd docker runc busybox', timeout=120)
+def who_made(docker, box):
+    """The runtime, by the file where it keeps a container's state."""
+    names = {'state.json': 'runc', 'status': 'crun'}
+    for folder, _, files in os.walk(f'{docker.lab.folder}/docker/exec'):
+        for name in files:
+            if box in folder and 'runtime-' in folder and name in names:
+                return names[name]
+    raise Failure(f'no runtime has a state of {box}')
+
+
+@needs(tools='dockerd docker runc crun busybox', timeout=120)
 def test_docker(lab):
     """install docker --default and a reload: every container that is started from then on."""
     root = Root(lab)
@@ -84,6 +95,9 @@ def test_docker(lab):
     docker.process.send_signal(signal.SIGHUP)
     runtime = ('info', '--format', '{{.DefaultRuntime}}')
     eventually(lambda: docker.do(*runtime).strip() == 'lxcfs-clone', 'dockerd has read it')
+    box = docker.start(binds=False)
+    equal(who_made(docker, box), 'runc', 'who makes containers, as before')
+    docker.remove(box)
     check_box(docker, 'docker', binds=False)
     if not host.GUEST:
         check_box(docker, 'docker, read-only', '--read-only', binds=False)
@@ -177,6 +191,41 @@ def test_lxc(lab):
     box.start()
     equal(ours(lab.daemon.mnt, box.pid()), [], 'files bound without a daemon')
     holds(box.exec('/bin/cat', '/proc/meminfo'), 'MemTotal', 'meminfo')
+
+
+HOOKED = """mount -t proc none {root}/proc
+mount -t sysfs none {root}/sys
+LXC_NAME=box LXC_ROOTFS_MOUNT={root} LXCFS_CLONE={mnt} {hook}
+grep -c ' {root}/.* - fuse.lxcfs-clone ' /proc/self/mountinfo || true
+"""
+
+
+def test_lxc_hook_with_a_daemon_that_is_none(lab):
+    """One that is dead, or stands still: one sentence, no file is bound, and the container may start."""
+    daemon, root = lab.start_daemon(), f'{lab.folder}/box'
+    for name in ('proc', 'sys'):
+        os.makedirs(f'{root}/{name}')
+    script = HOOKED.format(root=root, mnt=daemon.mnt, hook=f'sh {SOURCE}/hooks/lxc-mount.sh')
+    hook = ('unshare', '--mount', '--pid', '--fork', '--kill-child', 'sh', '-ec', script)
+    equal(lab.execute(*hook), (0, f'{len(whole_tree(daemon.mnt))}\n', ''), 'with one that serves')
+    processes = list(daemon.processes())
+    try:
+        for pid in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        still = lab.execute(*hook)
+    finally:
+        for pid in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+    wanted = f'lxcfs-clone: who serves {daemon.mnt} does not answer: box starts without\n'
+    equal(still, (0, '0\n', wanted), 'with one that stands still')
+    equal(lab.execute(*hook)[1:], (f'{len(whole_tree(daemon.mnt))}\n', ''), 'with one that goes on')
+    # What was looked at is remembered by the kernel, and looks alive.
+    os.listdir(f'{daemon.mnt}/proc')
+    daemon.kill_everything()
+    wanted = f'lxcfs-clone: nothing is served at {daemon.mnt}: box starts without\n'
+    equal(lab.execute(*hook), (0, '0\n', wanted), 'with one that is dead')
 
 
 LXD = """mount -t tmpfs none /var/lib

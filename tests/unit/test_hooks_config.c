@@ -63,6 +63,21 @@ static void test_ours_in_another_stage(void **state)
 		added("{\"hooks\":{\"createContainer\":[7,{\"path\":\"/x/lxcfs-clone-hook\"}]}}"));
 }
 
+/* Where the container's program has begun, or the hook would be looked for inside. */
+static void test_ours_too_late(void **state)
+{
+	static const char *const late[] = { "startContainer", "poststart", "poststop" };
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(late); i++) {
+		g_autofree char *text = g_strdup_printf("{\"hooks\":{\"%s\":[" OURS "]}}", late[i]);
+		g_autofree char *got = added(text);
+
+		assert_non_null(got);
+		assert_non_null(strstr(got, "\"createRuntime\":[" OURS "]"));
+	}
+}
+
 static void refused(const char *text, const char *sentence)
 {
 	g_autoptr(GError) error = NULL;
@@ -82,6 +97,14 @@ static void test_what_is_not_understood(void **state)
 	refused("{\"hooks\":{\"createRuntime\":{}}}", "its 'hooks.createRuntime' is no array");
 	refused("{\"hooks\":{\"createRuntime\":[],\"createRuntime\":[]}}",
 		"it has 'createRuntime' twice");
+	refused("{\"Hooks\":{}}", "it has 'Hooks', which some take for 'hooks'");
+	refused("{\"hooks\":{},\"HOOKS\":null}", "it has 'HOOKS', which some take for 'hooks'");
+	refused("{\"hoo\\u212as\":{}}", "it has 'hoo\u212as', which some take for 'hooks'");
+	refused("{\"hook\u017f\":{}}", "it has 'hook\u017f', which some take for 'hooks'");
+	refused("{\"hooks\":{\"CreateRuntime\":[]}}",
+		"it has 'CreateRuntime', which some take for 'createRuntime'");
+	refused("{\"hooks\":{\"createRuntime\":[],\"preStart\":[]}}",
+		"it has 'preStart', which some take for 'prestart'");
 	refused("{} {}", "line 1, column 4: something follows its end");
 }
 
@@ -165,6 +188,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_else_stays),
 		cmocka_unit_test(test_ours_in_another_stage),
+		cmocka_unit_test(test_ours_too_late),
 		cmocka_unit_test(test_what_is_not_understood),
 		cmocka_unit_test(test_text_of_the_hook),
 		cmocka_unit_test(test_file_is_replaced),

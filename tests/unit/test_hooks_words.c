@@ -24,12 +24,20 @@ static void test_what_makes_a_container(void **state)
 		{ "--log-format=json --log create create --bundle=/b abc", "/b", "config.json" },
 		{ "run abc", ".", "config.json" },
 		{ "run -b /a -b/b -f c.json abc", "/b", "c.json" },
-		{ "-root /r run -bundle /b abc", "/b", "config.json" },
-		{ "--new-option value create -b /b abc", "/b", "config.json" },
+		{ "run -detach -console-socket /s abc", ".", "config.json" },
+		{ "--new-option=value create -b /b abc", "/b", "config.json" },
+		{ "-- create --bundle /b abc", "/b", "config.json" },
+		{ "run -bundle /b abc", "/b", "config.json" },
+		{ "run -db /b abc", "/b", "config.json" },
+		{ "run -df c.json -db/b abc", "/b", "c.json" },
+		{ "run --bun /b abc", "/b", "config.json" },
+		{ "run --bundl=/b --conf c.json abc", "/b", "c.json" },
+		{ "--cgroup list run --bundle /b abc", "/b", "config.json" },
+		{ "run --detach=true --bundle /b abc", "/b", "config.json" },
+		{ "-debug=true run -d abc", ".", "config.json" },
 		{ "create --console-socket --bundle --bundle /b abc", "/b", "config.json" },
 		{ "create --no-pivot --bundle /b -- --bundle", "/b", "config.json" },
 		{ "create abc --bundle /b", "/b", "config.json" },
-		{ "create --bundle", ".", "config.json" },
 	};
 
 	(void)state;
@@ -37,7 +45,7 @@ static void test_what_makes_a_container(void **state)
 		g_auto(GStrv) words = NULL;
 		struct words w = read_line(lines[i].line, &words);
 
-		assert_true(w.makes);
+		assert_true(w.makes && !w.doubtful);
 		assert_string_equal(w.bundle, lines[i].bundle);
 		assert_string_equal(w.config, lines[i].config);
 	}
@@ -55,7 +63,10 @@ static void test_what_makes_none(void **state)
 		"exec -b /b create",
 		"start create",
 		"--",
-		"-- create",
+		"-- create-not",
+		"--help create",
+		"run --help",
+		"--new-option value list",
 		"--log create kill abc",
 		"-",
 	};
@@ -64,7 +75,37 @@ static void test_what_makes_none(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
 		g_auto(GStrv) words = NULL;
 
-		assert_false(read_line(lines[i], &words).makes);
+		struct words w = read_line(lines[i], &words);
+
+		assert_false(w.makes || w.doubtful);
+	}
+}
+
+/* To one runtime they are this, to another that; or nobody knows. */
+static void test_what_is_doubtful(void **state)
+{
+	static const char *const lines[] = {
+		"--new-option value create -b /b abc",
+		"--new-option list run abc",
+		"-root /r run -bundle /b abc",
+		"run -b=/b abc",
+		"run --new-option /b abc",
+		"run --new-option=/b abc",
+		"run --pid /b abc",
+		"run -zb /b abc",
+		"run --no /b abc",
+		"run abc list",
+		"run ---bundle /b abc",
+		"create --bundle",
+		"run --help=false abc",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
+		g_auto(GStrv) words = NULL;
+		struct words w = read_line(lines[i], &words);
+
+		assert_true(w.doubtful && !w.makes);
 	}
 }
 
@@ -88,13 +129,28 @@ static void test_values(void **state)
 	assert_true(w == words + 5);
 }
 
+static void test_seconds(void **state)
+{
+	static const char *const wrong[] = {
+		"", "0", "301", "-1", "1s", " 1", "18446744073709551617"
+	};
+	unsigned seconds = 7;
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++)
+		assert_false(words_timeout(wrong[i], &seconds));
+	assert_int_equal(seconds, 7);
+	assert_true(words_timeout("300", &seconds));
+	assert_int_equal(seconds, 300);
+}
+
 /* Whatever the words, what is found is one of them or a part of one. */
 static void test_20000_random_lines(void **state)
 {
 	static const char *const vocabulary[] = {
 		"create", "run", "--bundle", "-b", "-bX",        "--bundle=", "-",
 		"--",     "",    "--root",   "-f", "--config=c", "-=",        "--=x",
-		"kill",   "---", "-b=",      "x",  "--log",
+		"kill",   "---", "-b=",      "x",  "--log",      "-db",       "--bun",
 	};
 	g_autoptr(GRand) rand = g_rand_new_with_seed(3);
 
@@ -107,6 +163,7 @@ static void test_20000_random_lines(void **state)
 			words[i] = g_strdup(
 				vocabulary[g_rand_int_range(rand, 0, G_N_ELEMENTS(vocabulary))]);
 		w = words_read(words);
+		assert_false(w.makes && w.doubtful);
 		assert_true(strlen(w.bundle) < 16 && strlen(w.config) < 16);
 		for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
 			g_free(words[i]);
@@ -118,7 +175,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_makes_a_container),
 		cmocka_unit_test(test_what_makes_none),
+		cmocka_unit_test(test_what_is_doubtful),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_seconds),
 		cmocka_unit_test(test_20000_random_lines),
 	};
 
