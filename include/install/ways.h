@@ -39,8 +39,10 @@ struct way {
 	way_add *add;
 	way_strip *strip;                        /* NULL: the whole file is ours */
 	bool (*makes_default)(const char *text); /* our runtime is the default; NULL: never */
-	const char *(*idle)(const char *text);   /* why the engine takes no notice; may be NULL */
-	const char *const *signs;                /* paths, any of which says that it is there */
+	/* It has what is ours with words of its own, which may be an operator's; NULL: never. */
+	bool (*has_arguments)(const char *text);
+	const char *(*idle)(const char *text); /* why the engine takes no notice; may be NULL */
+	const char *const *signs;              /* paths, any of which says that it is there */
 	/* What a running engine waits for, after it was told and when it is to forget; may be NULL. */
 	const char *then, *then_without;
 };
@@ -68,5 +70,5 @@ bool way_can_name(const char *mountpoint, GError **error);
 
 way_add hooks_add, cdi_add, lxc_add, docker_add, containerd_add;
 way_strip docker_strip, containerd_strip;
-bool docker_makes_default(const char *text);
+bool docker_makes_default(const char *text), docker_has_arguments(const char *text);
 const char *containerd_idle(const char *text);

@@ -8,6 +8,8 @@
 
 #define RUNTIMES "runtimes"
 #define DEFAULT  "default-runtime"
+#define ARGS     "runtimeArgs"
+#define USUAL    "runc" /* dockerd's own default */
 
 static bool refuse(GError **error, const char *sentence)
 {
@@ -105,6 +107,15 @@ static bool look(const char *text, struct found *f, GError **error)
 	return true;
 }
 
+bool docker_has_arguments(const char *text)
+{
+	struct json_member args;
+	struct found f;
+
+	return !is_blank(text) && look(text, &f, NULL) && f.has_runtime &&
+	       jsontext_find(text, f.runtime.value, ARGS, &args) > 0;
+}
+
 bool docker_makes_default(const char *text)
 {
 	struct found f;
@@ -156,14 +167,52 @@ static bool set_default(char **text, const struct found *f, GError **error)
 	return true;
 }
 
-static bool insert_arguments(char **text, const char *const *runtime, const struct way_options *o,
-			     GError **error)
+/* What dockerd runs without us: the program of the default runtime, and the JSON of its own words. */
+static bool find_default(const char *text, const struct found *f, char **ret_program,
+			 char **ret_words, GError **error)
 {
-	g_autofree char *point = jsontext_quote(o->mountpoint);
-	g_autofree char *args = g_strdup_printf("[\"--mountpoint\", %s]", point);
+	g_autofree char *name = f->has_standard ? jsontext_string(text, f->standard.value) : NULL;
+	g_autofree char *program = NULL;
+	struct json_member runtime = { 0 }, path, args;
+	int n = 0;
 
-	return strcmp(o->mountpoint, DEFAULT_MOUNTPOINT) == 0 ||
-	       insert(text, runtime, "runtimeArgs", args, error);
+	if (name && f->has_runtimes)
+		n = member(text, f->runtimes.value, name, '{', &runtime, error);
+	if (n == 1)
+		n = member(text, runtime.value, "path", '"', &path, error);
+	if (n == 1)
+		program = jsontext_string(text, path.value);
+	/* Ours before ours would find nobody to do the work. */
+	if (program && *program && strcmp(program, RUNTIME_PROGRAM) != 0) {
+		n = member(text, runtime.value, ARGS, '[', &args, error);
+		if (n == 1)
+			*ret_words = g_strstrip(g_strndup(text + args.value.begin + 1,
+							  args.value.end - args.value.begin - 2));
+		*ret_program = g_steal_pointer(&program);
+	} else {
+		*ret_program = g_strdup(g_strcmp0(name, "crun") == 0 ? name : USUAL);
+	}
+	return n >= 0;
+}
+
+/* Said to us in any case: who does the work does not change as another runtime is installed. */
+static char *make_arguments(const char *text, const struct found *f, const struct way_options *o,
+			    GError **error)
+{
+	g_autofree char *program = NULL, *words = NULL, *quoted = NULL, *point = NULL;
+	GString *args;
+
+	if (!find_default(text, f, &program, &words, error))
+		return NULL;
+	quoted = jsontext_quote(program);
+	point = jsontext_quote(o->mountpoint);
+	args = g_string_new(NULL);
+	g_string_printf(args, "[\"--runtime\", %s", quoted);
+	if (strcmp(o->mountpoint, DEFAULT_MOUNTPOINT) != 0)
+		g_string_append_printf(args, ", \"--mountpoint\", %s", point);
+	if (words && *words)
+		g_string_append_printf(args, ", %s", words);
+	return g_string_free(g_string_append_c(args, ']'), FALSE);
 }
 
 char *docker_add(const char *base, const struct way_options *o, GError **error)
@@ -171,26 +220,46 @@ char *docker_add(const char *base, const struct way_options *o, GError **error)
 	static const char *const root[] = { NULL }, *const runtimes[] = { RUNTIMES, NULL },
 				 *const runtime[] = { RUNTIMES, WAY_RUNTIME, NULL };
 	g_autofree char *text = g_strdup(base && !is_blank(base) ? base : "{}\n");
+	g_autofree char *args = NULL;
 	struct found f;
 
 	if (!way_can_name(o->mountpoint, error) || !look(text, &f, error))
 		return NULL;
-	if (o->make_default && !set_default(&text, &f, error))
+	args = make_arguments(text, &f, o, error);
+	if (!args || (o->make_default && !f.is_default && !set_default(&text, &f, error)))
 		return NULL;
+	/* An operator's own stays as it is. */
+	if (f.has_runtime)
+		return g_steal_pointer(&text);
 	if (!f.has_runtimes && !insert(&text, root, RUNTIMES, "{}", error))
 		return NULL;
 	if (!insert(&text, runtimes, WAY_RUNTIME, "{}", error) ||
 	    !insert(&text, runtime, "path", "\"" RUNTIME_PROGRAM "\"", error) ||
-	    !insert_arguments(&text, runtime, o, error))
+	    !insert(&text, runtime, ARGS, args, error))
 		return NULL;
 	return g_steal_pointer(&text);
 }
 
-/* Our runtime; and the object that it was alone in, unless there was one before us. */
-static void strip_runtime(char **text, const struct found *f, bool keep)
+static char *copy(const char *text, struct json_span span)
 {
+	return g_strndup(text + span.begin, span.end - span.begin);
+}
+
+/*
+ * Our runtime, or what is not an operator's in it; and the object that it was alone in, unless there
+ * was one before us.
+ */
+static void strip_runtime(char **text, const struct found *f, const char *original,
+			  const struct found *before)
+{
+	if (before->has_runtime) {
+		g_autofree char *own = copy(original, before->runtime.value);
+
+		take(text, jsontext_replace(*text, f->runtime.value, own));
+		return;
+	}
 	take(text, jsontext_remove(*text, f->runtimes.value, &f->runtime));
-	if (!keep) {
+	if (!before->has_runtimes) {
 		struct found left;
 		g_autoptr(GArray) members = NULL;
 
@@ -209,9 +278,7 @@ static void strip_default(char **text, const struct found *f, const char *origin
 	g_autofree char *value = NULL;
 
 	if (before->has_standard && !before->is_default) {
-		size_t len = before->standard.value.end - before->standard.value.begin;
-
-		value = g_strndup(original + before->standard.value.begin, len);
+		value = copy(original, before->standard.value);
 		take(text, jsontext_replace(*text, f->standard.value, value));
 	} else {
 		take(text, jsontext_remove(*text, f->root, &f->standard));
@@ -230,8 +297,8 @@ char *docker_strip(const char *text, const char *original, GError **error)
 	if (original && (is_blank(original) || !look(original, &before, NULL)))
 		before = (struct found){ 0 };
 	if (f.has_runtime)
-		strip_runtime(&left, &f, before.has_runtimes);
-	if (f.is_default) {
+		strip_runtime(&left, &f, original, &before);
+	if (f.is_default && !(before.has_runtime && before.is_default)) {
 		if (!look(left, &f, error))
 			return NULL;
 		strip_default(&left, &f, original, &before);

@@ -60,6 +60,23 @@ static bool without_us(const struct plan *p, char **ret, GError **error)
 	return *ret;
 }
 
+/*
+ * An operator had told the engine of us before we came, with words of his own: those stay, and are what
+ * was there. What we would write is ours, its record was lost.
+ */
+static bool is_operators(const struct plan *p, const struct way_options *options)
+{
+	struct way_options o = *options;
+	g_autofree char *without = NULL, *then = NULL;
+
+	if (!p->now || p->record.known || !p->way->has_arguments || !p->way->has_arguments(p->now))
+		return false;
+	o.make_default = p->way->makes_default && p->way->makes_default(p->now);
+	without = p->way->strip(p->now, NULL, NULL);
+	then = without ? p->way->add(without, &o, NULL) : NULL;
+	return g_strcmp0(then, p->now) != 0;
+}
+
 /* The file is ours alone: there is nothing in it that could be left. */
 static bool is_foreign(const struct plan *p, const char *wanted)
 {
@@ -83,7 +100,9 @@ static bool want(struct plan *p, const struct way_options *options, GError **err
 
 	if (p->now && p->way->makes_default && p->way->makes_default(p->now))
 		o.make_default = true;
-	if (p->way->strip && !without_us(p, &base, error))
+	if (is_operators(p, options))
+		base = g_strdup(p->now);
+	else if (p->way->strip && !without_us(p, &base, error))
 		return false;
 	p->then = p->way->add(base, &o, error);
 	if (!p->then) {
@@ -261,7 +280,8 @@ bool plan_state(int root, const struct way *way, const struct way_options *optio
 	*ret = PLAN_MISSING;
 	if (!p->now || (way->strip && !without_us(p, &without, error)))
 		return !p->now;
-	if (way->strip && g_strcmp0(without, p->now) == 0)
+	if (way->strip && g_strcmp0(without, p->now) == 0 &&
+	    !(way->has_arguments && way->has_arguments(p->now)))
 		return true;
 	if (!want(p, options, error))
 		return false;

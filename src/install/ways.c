@@ -39,6 +39,7 @@ const struct way ways[] = {
 	  .add = docker_add,
 	  .strip = docker_strip,
 	  .makes_default = docker_makes_default,
+	  .has_arguments = docker_has_arguments,
 	  .signs = docker_signs,
 	  .then = "dockerd must read it: systemctl reload docker",
 	  /* With a reload it forgets no runtime. */

@@ -179,6 +179,25 @@ def test_the_default_runtime(lab):
     root.refused('"default-runtime" is "nvidia"', 'install', 'docker', '--default')
 
 
+def test_an_operators_own_entry(lab):
+    """A runtime of ours that an operator had told docker of keeps its words, and is there again after us."""
+    root = Root(lab)
+    own = {'path': '/usr/bin/lxcfs-clone-runtime', 'runtimeArgs': ['--runtime', 'crun', '--require']}
+    for before in (json.dumps({'runtimes': {'lxcfs-clone': own}}),
+                   json.dumps({'default-runtime': 'lxcfs-clone', 'runtimes': {'lxcfs-clone': own}}, indent=4)):
+        root.write(DOCKER, before)
+        root.done('install', 'docker', '--default')
+        told = json.loads(root.read(DOCKER))
+        equal((told['default-runtime'], told['runtimes']), ('lxcfs-clone', {'lxcfs-clone': own}), 'installed')
+        holds(root.done('install', 'docker'), 'is as it should be', 'again')
+        root.done('uninstall')
+        equal(root.read(DOCKER), before, 'daemon.json')
+        root.done('install', 'docker', '--default')
+        root.write(DOCKER, root.read(DOCKER) + '\n')
+        root.done('uninstall')
+        equal(root.read(DOCKER), before + '\n', 'daemon.json that somebody else changed')
+
+
 def test_what_is_not_understood_is_left_alone(lab):
     """One sentence, status 1, and no file is changed: neither this nor those of other engines."""
     root = Root(lab)

@@ -71,7 +71,17 @@ def test_podman(lab):
     equal(bound, ['/proc/meminfo', '/sys/devices/system/cpu'], 'files of two devices')
 
 
-@needs(tools='dockerd docker runc busybox', timeout=120)
+def who_made(docker, box):
+    """The runtime, by the file where it keeps a container's state."""
+    names = {'state.json': 'runc', 'status': 'crun'}
+    for folder, _, files in os.walk(f'{docker.lab.folder}/docker/exec'):
+        for name in files:
+            if box in folder and 'runtime-' in folder and name in names:
+                return names[name]
+    raise Failure(f'no runtime has a state of {box}')
+
+
+@needs(tools='dockerd docker runc crun busybox', timeout=120)
 def test_docker(lab):
     """install docker --default and a reload: every container that is started from then on."""
     root = Root(lab)
@@ -84,6 +94,9 @@ def test_docker(lab):
     docker.process.send_signal(signal.SIGHUP)
     runtime = ('info', '--format', '{{.DefaultRuntime}}')
     eventually(lambda: docker.do(*runtime).strip() == 'lxcfs-clone', 'dockerd has read it')
+    box = docker.start(binds=False)
+    equal(who_made(docker, box), 'runc', 'who makes containers, as before')
+    docker.remove(box)
     check_box(docker, 'docker', binds=False)
     if not host.GUEST:
         check_box(docker, 'docker, read-only', '--read-only', binds=False)

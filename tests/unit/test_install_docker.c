@@ -80,6 +80,59 @@ static void test_what_an_operator_gave_ours_goes_with_it(void **state)
 	assert_string_equal(undone, "{\"a\": 1, \"runtimes\": {\"x\": {\"path\": \"/x\"}}}");
 }
 
+static void test_who_did_the_work_does_it(void **state)
+{
+	static const struct {
+		const char *text, *args;
+	} cases[] = {
+		{ .text = "{}", .args = "[\"--runtime\", \"runc\"]" },
+		{ .text = "{\"default-runtime\": \"crun\"}", .args = "[\"--runtime\", \"crun\"]" },
+		{ .text = "{\"default-runtime\": \"crun\", \"runtimes\": {\"crun\": {\"path\": "
+			  "\"/opt/a b\", \"runtimeArgs\": [ \"--debug\", \"x\" ]}}}",
+		  .args = "[\"--runtime\", \"/opt/a b\", \"--debug\", \"x\"]" },
+		{ .text = "{\"default-runtime\": \"x\", \"runtimes\": {\"x\": {\"path\": "
+			  "\"/usr/bin/lxcfs-clone-runtime\", \"runtimeArgs\": [\"-v\"]}}}",
+		  .args = "[\"--runtime\", \"runc\"]" },
+		{ .text = "{\"default-runtime\": \"io.containerd.runc.v2\", \"runtimes\": "
+			  "{\"y\": {\"path\": \"/y\"}}}",
+		  .args = "[\"--runtime\", \"runc\"]" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *after = added(cases[i].text, &usual);
+		g_autofree char *wanted = g_strdup_printf("\"runtimeArgs\":%s", cases[i].args);
+		g_auto(GStrv) spaced = g_strsplit(after, "\"runtimeArgs\": [\"--r", 2);
+		g_autofree char *text = g_strjoinv("\"runtimeArgs\":[\"--r", spaced);
+		g_autofree char *undone = stripped(after, cases[i].text);
+
+		assert_non_null(strstr(text, wanted));
+		assert_string_equal(undone, cases[i].text);
+	}
+}
+
+static void test_an_operators_own_entry(void **state)
+{
+	static const char before[] =
+		"{\"runtimes\": {\"lxcfs-clone\": {\"path\": \"/usr/bin/lxcfs-clone-runtime\", "
+		"\"runtimeArgs\": [\"--require\"]}}}";
+	g_autofree char *same = added(before, &usual), *after = added(before, &standard);
+	g_auto(GStrv) halves = g_strsplit(after, "--require", 2);
+	g_autofree char *changed = g_strconcat(halves[0], "--other", halves[1], NULL);
+	g_autofree char *undone = stripped(changed, before);
+	g_autofree char *again = added(after, &standard), *kept = stripped(after, after);
+
+	(void)state;
+	assert_true(docker_has_arguments(before));
+	assert_false(docker_has_arguments("{}"));
+	assert_string_equal(same, before);
+	assert_true(docker_makes_default(after));
+	assert_non_null(strstr(after, "[\"--require\"]"));
+	assert_string_equal(undone, before);
+	assert_string_equal(again, after);
+	assert_string_equal(kept, after);
+}
+
 static void test_nothing_of_ours(void **state)
 {
 	static const char text[] = "{ \"runtimes\":{} , \"default-runtime\" : \"x\" }\n";
@@ -111,6 +164,11 @@ static void test_what_is_refused(void **state)
 			  "/usr/bin/lxcfs-clone-runtime" },
 		{ .text = "{\"default-runtime\": 1}",
 		  .says = "\"default-runtime\" is a number there" },
+		{ .text = "{\"default-runtime\": \"x\", \"runtimes\": {\"x\": []}}",
+		  .says = "\"x\" is an array there" },
+		{ .text = "{\"default-runtime\": \"x\", \"runtimes\": {\"x\": {\"path\": "
+			  "\"/x\", \"runtimeArgs\": {}}}}",
+		  .says = "\"runtimeArgs\" is an object there" },
 		{ .text = "{\"default-runtime\": \"nvidia\"}",
 		  .says = "its \"default-runtime\" is \"nvidia\", which --default would put out of "
 			  "work",
@@ -166,6 +224,8 @@ int main(void)
 		cmocka_unit_test(test_an_operators_file),
 		cmocka_unit_test(test_others_changes_stay),
 		cmocka_unit_test(test_what_an_operator_gave_ours_goes_with_it),
+		cmocka_unit_test(test_who_did_the_work_does_it),
+		cmocka_unit_test(test_an_operators_own_entry),
 		cmocka_unit_test(test_nothing_of_ours),
 		cmocka_unit_test(test_what_is_refused),
 		cmocka_unit_test(test_hostile_files),
