@@ -20,10 +20,20 @@ cover() {
 	mount -n --bind "$from/$1" "$root/$1" || say "$1 stays the host's in $LXC_NAME"
 }
 
-if [ ! -d "$from/proc" ]; then
+# What is only looked at the kernel remembers of a dead daemon; one that stands still is waited for, for
+# ever. So this comes first. KILL, as it ends timeout too, whatever becomes of the reader.
+{ timeout -s KILL 10 cat "$from/proc/uptime"; } >/dev/null 2>&1
+case $? in
+0) ;;
+137)
+	say "who serves $from does not answer: $LXC_NAME starts without"
+	exit 0
+	;;
+*)
 	say "nothing is served at $from: $LXC_NAME starts without"
 	exit 0
-fi
+	;;
+esac
 if is_mounted proc proc; then
 	for file in "$from"/proc/*; do
 		cover "proc/${file##*/}"

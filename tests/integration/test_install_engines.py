@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What lxcfs-clonectl install writes, taken by the engines themselves: their containers see their own."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -190,6 +191,41 @@ def test_lxc(lab):
     box.start()
     equal(ours(lab.daemon.mnt, box.pid()), [], 'files bound without a daemon')
     holds(box.exec('/bin/cat', '/proc/meminfo'), 'MemTotal', 'meminfo')
+
+
+HOOKED = """mount -t proc none {root}/proc
+mount -t sysfs none {root}/sys
+LXC_NAME=box LXC_ROOTFS_MOUNT={root} LXCFS_CLONE={mnt} {hook}
+grep -c ' {root}/.* - fuse.lxcfs-clone ' /proc/self/mountinfo || true
+"""
+
+
+def test_lxc_hook_with_a_daemon_that_is_none(lab):
+    """One that is dead, or stands still: one sentence, no file is bound, and the container may start."""
+    daemon, root = lab.start_daemon(), f'{lab.folder}/box'
+    for name in ('proc', 'sys'):
+        os.makedirs(f'{root}/{name}')
+    script = HOOKED.format(root=root, mnt=daemon.mnt, hook=f'sh {SOURCE}/hooks/lxc-mount.sh')
+    hook = ('unshare', '--mount', '--pid', '--fork', '--kill-child', 'sh', '-ec', script)
+    equal(lab.execute(*hook), (0, f'{len(whole_tree(daemon.mnt))}\n', ''), 'with one that serves')
+    processes = list(daemon.processes())
+    try:
+        for pid in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        still = lab.execute(*hook)
+    finally:
+        for pid in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+    wanted = f'lxcfs-clone: who serves {daemon.mnt} does not answer: box starts without\n'
+    equal(still, (0, '0\n', wanted), 'with one that stands still')
+    equal(lab.execute(*hook)[1:], (f'{len(whole_tree(daemon.mnt))}\n', ''), 'with one that goes on')
+    # What was looked at is remembered by the kernel, and looks alive.
+    os.listdir(f'{daemon.mnt}/proc')
+    daemon.kill_everything()
+    wanted = f'lxcfs-clone: nothing is served at {daemon.mnt}: box starts without\n'
+    equal(lab.execute(*hook), (0, '0\n', wanted), 'with one that is dead')
 
 
 LXD = """mount -t tmpfs none /var/lib
