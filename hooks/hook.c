@@ -12,10 +12,9 @@
 #include "util/num.h"
 
 /* Runtimes write the state before they start a hook, or at once. */
-#define STATE_MS      5000u
+#define STATE_MS  5000u
 /* A daemon or a container that does not answer by then is left alone. */
-#define TIMEOUT_S     10u
-#define TIMEOUT_MAX_S 300u
+#define TIMEOUT_S 10u
 
 enum { STATUS_OK, STATUS_FAILED, STATUS_USAGE };
 
@@ -91,12 +90,7 @@ static int set_pid(const char *text, struct options *ret)
 
 static int set_timeout(const char *text, struct options *ret)
 {
-	uint64_t seconds;
-
-	if (!num_parse(text, &seconds) || seconds == 0 || seconds > TIMEOUT_MAX_S)
-		return usage_error("--timeout takes seconds, 1 to 300, not", text);
-	ret->timeout_s = (unsigned)seconds;
-	return STATUS_OK;
+	return words_timeout(text, &ret->timeout_s) ? STATUS_OK : usage_error(WORDS_TIMEOUT, text);
 }
 
 /* -1: nothing more is to be done. */

@@ -145,18 +145,29 @@ static bool add_hook(const struct options *o, const struct words *words, GError 
 }
 
 /* Words that the hook would refuse are refused here, where somebody sees it. */
-static bool check_files(const struct options *o, GError **error)
+static bool check_words(const struct options *o)
 {
-	bool ok = true;
-
-	for (guint i = 0; ok && i + 1 < o->hook_args->len; i++) {
+	for (guint i = 0; i + 1 < o->hook_args->len; i++) {
+		g_autoptr(GError) error = NULL;
 		g_auto(GStrv) files = NULL;
 		const char *word = o->hook_args->pdata[i];
+		unsigned seconds;
 
-		if (word && strcmp(word, "--files") == 0)
-			ok = oci_files(o->hook_args->pdata[++i], &files, error);
+		if (strcmp(word, "--require") == 0)
+			continue;
+		i++;
+		if (strcmp(word, "--files") == 0 &&
+		    !oci_files(o->hook_args->pdata[i], &files, &error)) {
+			say("--files: %s", error->message);
+			return false;
+		}
+		if (strcmp(word, "--timeout") == 0 &&
+		    !words_timeout(o->hook_args->pdata[i], &seconds)) {
+			say(WORDS_TIMEOUT " '%s'", (const char *)o->hook_args->pdata[i]);
+			return false;
+		}
 	}
-	return ok;
+	return true;
 }
 
 static int run(const struct options *o, char *const *words)
@@ -171,10 +182,8 @@ static int run(const struct options *o, char *const *words)
 		say("no runtime can be found: %s", o->runtime ? o->runtime : "crun, runc");
 		return STATUS_NOT_FOUND;
 	}
-	if (!check_files(o, &error)) {
-		say("--files: %s", error->message);
+	if (!check_words(o))
 		return STATUS_USAGE;
-	}
 	if (found.makes && !add_hook(o, &found, &error)) {
 		if (o->require)
 			return say("%s", error->message);

@@ -4,6 +4,10 @@
 #include <glib.h>
 #include <string.h>
 
+#include "util/num.h"
+
+#define TIMEOUT_MAX_S 300u
+
 /* Options whose value is the next word, before the command; of runc, crun, youki and runsc. */
 static const char *const before[] = {
 	"root",      "r",          "log",
@@ -129,4 +133,14 @@ char *words_value(const char *name, char *const **word)
 	if ((**word)[len] != '\0' || !(*word)[1])
 		return NULL;
 	return *++*word;
+}
+
+bool words_timeout(const char *text, unsigned *ret)
+{
+	uint64_t seconds;
+
+	if (!num_parse(text, &seconds) || seconds == 0 || seconds > TIMEOUT_MAX_S)
+		return false;
+	*ret = (unsigned)seconds;
+	return true;
 }

@@ -17,3 +17,9 @@ struct words words_read(char *const *words);
  * *@word moves to where that is; else NULL.
  */
 char *words_value(const char *name, char *const **word);
+
+/* What is wrong where words_timeout() is false. */
+#define WORDS_TIMEOUT "--timeout takes seconds, 1 to 300, not"
+
+/* The seconds of a --timeout, 1 to 300. False where @text is something else. */
+bool words_timeout(const char *text, unsigned *ret);

@@ -114,6 +114,9 @@ def test_runtime(lab):
         (('--runtime', wrapper, 'state', 'a'), 127, f'no runtime can be found: {wrapper}'),
         (('--runtime', '/etc/passwd', 'state', 'a'), 126, '/etc/passwd cannot be executed'),
         (('--files', '/', 'state', 'a'), 2, '--files: '),
+        (('--timeout', '0', 'state', 'a'), 2, "--timeout takes seconds, 1 to 300, not '0'"),
+        (('--require', '--timeout=301', 'create', 'a'), 2, "--timeout takes seconds, 1 to 300, not '301'"),
+        (('--mountpoint', '--files', '--timeout', 'x', 'state', 'a'), 2, "--timeout takes seconds, 1 to 300, not 'x'"),
         (('--require', 'create', '--bundle', '/none', 'a'), 1, '/none/config.json: '),
     ):
         status, out, err = lab.execute(wrapper, *words)

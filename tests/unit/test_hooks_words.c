@@ -88,6 +88,21 @@ static void test_values(void **state)
 	assert_true(w == words + 5);
 }
 
+static void test_seconds(void **state)
+{
+	static const char *const wrong[] = {
+		"", "0", "301", "-1", "1s", " 1", "18446744073709551617"
+	};
+	unsigned seconds = 7;
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++)
+		assert_false(words_timeout(wrong[i], &seconds));
+	assert_int_equal(seconds, 7);
+	assert_true(words_timeout("300", &seconds));
+	assert_int_equal(seconds, 300);
+}
+
 /* Whatever the words, what is found is one of them or a part of one. */
 static void test_20000_random_lines(void **state)
 {
@@ -119,6 +134,7 @@ int main(void)
 		cmocka_unit_test(test_what_makes_a_container),
 		cmocka_unit_test(test_what_makes_none),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_seconds),
 		cmocka_unit_test(test_20000_random_lines),
 	};
 
