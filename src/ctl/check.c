@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "bind/bind.h"
+#include "bind/instance.h"
 #include "bind/live.h"
 #include "ctl/ask.h"
 #include "ctl/checks.h"
@@ -20,6 +22,10 @@
 #define START   "systemctl start lxcfs-clone"
 #define RESTART "systemctl restart lxcfs-clone"
 #define LOG     "journalctl -u lxcfs-clone"
+#define AGAIN   "lxcfs-clonectl check"
+
+/* A repair of a few containers is over by then. */
+#define LOCK_MS 5000u
 
 /* A worker that died longer ago is history. */
 #define RECENT_MS 3600000u
@@ -145,17 +151,37 @@ static void list_stale(const struct bind_event *event, void *arg)
 		g_string_append_printf(list, "%s%d %s", list->len ? ", " : "", event->pid, path);
 }
 
-void check_stale(const struct check *c, struct findings *f)
+/* Whoever changes containers' mounts has the lock, for a minute or two where there are many. */
+static bool is_being_repaired(const char *mountpoint)
+{
+	g_autofree char *path = instance_path(mountpoint, "id");
+	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	uint64_t deadline = sys_coarse_ms() + LOCK_MS;
+
+	while (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return false;
+		if (sys_coarse_ms() > deadline)
+			return true;
+		g_usleep(10000);
+	}
+	return false;
+}
+
+static void look_for_stale(const struct check *c, struct findings *f)
 {
 	g_autoptr(GString) list = g_string_new(NULL);
 	struct bind_report report = { 0 };
-	bool ok = c->silent   ? false
-		  : c->serves ? bind_repair(c->host, c->mountpoint, true, list_stale, list, &report,
-					    NULL)
-			      : bind_detach(c->host, c->mountpoint, true, list_stale, list, &report,
-					    NULL);
+	g_autoptr(GError) error = NULL;
+	bool ok = c->serves ? bind_repair(c->host, c->mountpoint, true, list_stale, list, &report,
+					  &error)
+			    : bind_detach(c->host, c->mountpoint, true, list_stale, list, &report,
+					  &error);
 
-	/* What cannot be told of was told as the daemon's. */
+	if (g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_AGAIN))
+		findings_add(f, FINDING_WARN, "containers", AGAIN, "not looked at: %s",
+			     error->message);
+	/* What else cannot be told of was told as the daemon's. */
 	if (!ok)
 		return;
 	if (report.counts[BIND_FOUND] > 0)
@@ -167,8 +193,19 @@ void check_stale(const struct check *c, struct findings *f)
 	else
 		findings_add(f, FINDING_OK, "containers", NULL, "no dead file in any");
 	if (report.incomplete || report.counts[BIND_TIMEOUT] > 0)
-		findings_add(f, FINDING_WARN, "containers", "lxcfs-clonectl check",
+		findings_add(f, FINDING_WARN, "containers", AGAIN,
 			     "not all could be looked at in time");
+}
+
+void check_stale(const struct check *c, struct findings *f)
+{
+	if (c->silent)
+		return;
+	if (is_being_repaired(c->mountpoint))
+		findings_add(f, FINDING_WARN, "containers", AGAIN,
+			     "not looked at: a repair is at work");
+	else
+		look_for_stale(c, f);
 }
 
 static void look_at_controllers(const struct cg_layout *l, struct findings *f)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +15,7 @@
 #include "host/meminfo.h"
 #include "install/ways.h"
 #include "util/fd.h"
+#include "util/num.h"
 
 #define ABOVE     "lxcfs-clone-check"
 #define LIMIT     ((uint64_t)64 << 20)
@@ -154,6 +157,35 @@ static int set_limits(const struct cg_group *group)
 	return 0;
 }
 
+/* Names are pids; what is not empty the kernel keeps. */
+static void remove_left_in(const struct cg_hierarchy *h)
+{
+	int fd = openat(h->dir, ABOVE, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!dir) {
+		fd_close(&fd);
+		return;
+	}
+	while ((entry = readdir(dir))) {
+		uint64_t pid;
+
+		if (entry->d_type == DT_DIR && num_parse(entry->d_name, &pid) && pid > 0 &&
+		    pid <= INT_MAX && kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+			(void)unlinkat(fd, entry->d_name, AT_REMOVEDIR);
+	}
+	(void)closedir(dir);
+	(void)unlinkat(h->dir, ABOVE, AT_REMOVEDIR);
+}
+
+/* Of a check that was killed. Those of one that runs are not told from them in another PID namespace. */
+static void remove_left(const struct check *c)
+{
+	for (size_t i = 0; !host_is_nested(c->host) && i < c->layout->n_hierarchies; i++)
+		remove_left_in(&c->layout->hierarchies[i]);
+}
+
 void check_probe(const struct check *c, struct findings *f)
 {
 	AUTO_FD int mount = -1;
@@ -163,6 +195,7 @@ void check_probe(const struct check *c, struct findings *f)
 	char name[32];
 	int r;
 
+	remove_left(c);
 	if (!c->serves)
 		return;
 	mount = open(c->mountpoint, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -14,7 +14,8 @@ enum {
 	JSON = 1 << 1,
 	ROOT = 1 << 2,
 	DEFAULT = 1 << 3,
-	MOUNT = 1 << 4, /* --mountpoint; the words are names of engines */
+	MOUNT = 1 << 4,
+	ENGINES = 1 << 5, /* the words are names of engines, not a mount point */
 };
 
 static const struct command {
@@ -46,12 +47,12 @@ static const struct command {
 	{ .name = "install",
 	  .options = "[ENGINE...]",
 	  .run = ctl_install,
-	  .takes = DRY_RUN | ROOT | DEFAULT | MOUNT,
+	  .takes = DRY_RUN | ROOT | DEFAULT | MOUNT | ENGINES,
 	  .does = "have engines put the files into every new container" },
 	{ .name = "uninstall",
 	  .options = "[ENGINE...]",
 	  .run = ctl_uninstall,
-	  .takes = DRY_RUN | ROOT | MOUNT,
+	  .takes = DRY_RUN | ROOT | ENGINES,
 	  .does = "undo that" },
 };
 
@@ -168,7 +169,7 @@ static int parse(const struct command *command, char **words, struct ctl_args *r
 			status = take_option(command, &w, ret, &given);
 			if (status != CTL_OK)
 				return status;
-		} else if (command->takes & MOUNT) {
+		} else if (command->takes & ENGINES) {
 			*names++ = *w;
 		} else if (given) {
 			return ctl_usage("one mount point is enough, not also", *w);

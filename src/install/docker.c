@@ -173,7 +173,7 @@ static bool find_default(const char *text, const struct found *f, char **ret_pro
 {
 	g_autofree char *name = f->has_standard ? jsontext_string(text, f->standard.value) : NULL;
 	g_autofree char *program = NULL;
-	struct json_member runtime, path, args;
+	struct json_member runtime = { 0 }, path, args;
 	int n = 0;
 
 	if (name && f->has_runtimes)

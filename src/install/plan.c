@@ -71,7 +71,7 @@ static bool is_operators(const struct plan *p, const struct way_options *options
 
 	if (!p->now || p->record.known || !p->way->has_arguments || !p->way->has_arguments(p->now))
 		return false;
-	o.make_default = p->way->makes_default(p->now);
+	o.make_default = p->way->makes_default && p->way->makes_default(p->now);
 	without = p->way->strip(p->now, NULL, NULL);
 	then = without ? p->way->add(without, &o, NULL) : NULL;
 	return g_strcmp0(then, p->now) != 0;

@@ -2,6 +2,7 @@
 """lxcfs-clonectl check: what it says when all is well, and when something is not."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -136,6 +137,51 @@ def test_dead_files_in_a_container(lab):
     equal(ctl(lab, 'repair', daemon.mnt)[0], 0, 'repair')
     one(check(lab, root, daemon.mnt)[1], 'containers', 'ok', 'no dead file')
     equal(box.call(total_kb), 256 * 1024, 'MemTotal')
+
+
+def test_a_repair_at_work(lab):
+    """Dead files are looked for with the same lock: who has it for long is told of, and not waited for."""
+    root, daemon = Root(lab), lab.start_daemon()
+    stands_by(daemon)
+    with open(f'/run/lxcfs-clone/{daemon.mnt.replace("/", "%2F")}.id', 'rb') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        start = time.monotonic()
+        status, found = check(lab, root, daemon.mnt)
+        between(time.monotonic() - start, 0, 12 * host.SCALE, 'seconds')
+    equal(status, 0, 'status')
+    equal(len(found['containers']), 1, 'lines about containers')
+    one(found, 'containers', 'warn', 'a repair is at work', 'lxcfs-clonectl check')
+    one(check(lab, root, daemon.mnt)[1], 'containers', 'ok', 'no dead file')
+
+
+@needs(tools='strace')
+def test_a_check_that_was_killed(lab):
+    """Its cgroup goes with the next one; that of one that runs stays."""
+    root, daemon = Root(lab), lab.start_daemon()
+    argv = (os.path.join(lab.run.build, CTL), 'check', '--root', root.path, daemon.mnt)
+    folders = lambda: [f'{f}/lxcfs-clone-check' for f in left_over()]  # noqa: E731
+    names = lambda: {name for f in folders() for name in os.listdir(f) if name.isdigit()}  # noqa: E731
+    for number in range(1, 20):
+        lab.execute('strace', '-o', f'{lab.folder}/trace', '-e', f'inject=pipe2:signal=KILL:when={number}', *argv)
+        if names():
+            break
+    ok(names(), 'a check that was killed leaves its cgroup')
+    others = [f'{folder}/{os.getpid()}' for folder in folders()]
+    for folder in others:
+        os.mkdir(folder)
+        lab.later(rmdirs, folder, os.path.dirname(folder))
+    check(lab, root, daemon.mnt)
+    equal(names(), {str(os.getpid())}, 'cgroups')
+    for folder in others:
+        os.rmdir(folder)
+    check(lab, root, daemon.mnt)
+    equal(left_over(), [], 'cgroups')
+
+
+def rmdirs(*folders):
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
 
 
 def test_a_worker_that_was_replaced(lab):

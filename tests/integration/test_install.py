@@ -373,6 +373,8 @@ def test_command_line(lab):
         (('install', '--root='), 2, "'--root='"),
         (('install', '--rooted', '/'), 2, "'--rooted'"),
         (('uninstall', '--default'), 2, "'--default'"),
+        (('uninstall', '--mountpoint', '/mnt'), 2, "there is no option '--mountpoint'"),
+        (('uninstall', 'docker', '--mountpoint=/mnt'), 2, "there is no option '--mountpoint=/mnt'"),
         (('install', f'--root={lab.folder}/nowhere'), 1, f'{lab.folder}/nowhere'),
     ):
         status, out, err = ctl(lab, *argv)
