@@ -170,6 +170,7 @@ static bool cover_spot(struct spot *spot, struct covered *count, GError **error)
 	int r;
 
 	count->there += spot->served;
+	count->proc += !is_of_sysfs(spot) && (spot->kernels || spot->served);
 	if (!spot->kernels)
 		return true;
 	if (spot->shared) {

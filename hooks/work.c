@@ -17,6 +17,20 @@ static void say_shared(unsigned shared, int say)
 			shared);
 }
 
+/* With files over its /sys alone, where there should be others, too. */
+static void say_bare(const GArray *parts, const struct covered *covered, int say)
+{
+	if (covered->proc || !covered->there)
+		return;
+	for (guint i = 0; i < parts->len; i++) {
+		if (!g_str_has_prefix(g_array_index(parts, struct part, i).path, "proc/"))
+			continue;
+		dprintf(say, "nothing in its /proc is covered: none of the files is there, on a "
+			     "procfs\n");
+		return;
+	}
+}
+
 static bool is_served(const GArray *parts, const char *name)
 {
 	for (guint i = 0; i < parts->len; i++)
@@ -59,6 +73,7 @@ static enum work_status put_files(const struct work *w, const struct place *plac
 	if (!cover(parts, root, place->proc, place->here, &covered, error))
 		return WORK_FAILED;
 	say_shared(covered.shared, say);
+	say_bare(parts, &covered, say);
 	if (covered.there)
 		return WORK_DONE;
 	g_set_error(

@@ -7,6 +7,8 @@
 struct covered {
 	unsigned
 		there; /* files that lie where they belong, now or since before; somebody else's FUSE is not told apart */
+	unsigned
+		proc; /* those of a /proc that lie there, or on a procfs: 0 where it is something else */
 	unsigned shared; /* those that were left as they are since the host would see it, too */
 };
 

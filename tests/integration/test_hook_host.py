@@ -64,6 +64,25 @@ def test_a_process_that_is_now_here_now_there(lab):
     holds(host.read(f'{said}.said'), 'namespace', 'what is said')
 
 
+# Neither may look at init's namespaces; the first one is in it.
+FEWER = '''fewer="setpriv --bounding-set -sys_ptrace,-net_raw"
+$fewer sleep 60 & sleep 0.1
+unshare -m --propagation private $fewer sh -c 'test -e /proc/1/ns/mnt && exit 9; exec "$@"' sh "$@" $!
+echo $? >"$0.status"
+cat /proc/self/mountinfo >"$0.init"'''
+
+
+@needs(tools='setpriv')
+def test_init_that_may_not_be_looked_at(lab):
+    """By its table of mounts a process is known to be in its namespace."""
+    path = f'{lab.folder}/fewer'
+    attach = (program(lab), 'attach', '--mountpoint', lab.daemon.mnt)
+    _status, _out, err = lab.execute(*ALONE, FEWER, path, *attach)
+    equal(host.read(f'{path}.init').count(' - fuse.lxcfs-clone lxcfs-clone@' + lab.daemon.mnt), 1, 'mounts of init')
+    equal(host.read(f'{path}.status'), '1\n', f'status: {err}')
+    holds(err, 'its mount namespace is that of the host', 'what is said')
+
+
 # The caller is in neither of two namespaces that share their /sys: in init's, and in the container's.
 BETWEEN = '''mount --make-rprivate / && mount --make-rshared /sys || exit 9
 mkfifo "$0"
