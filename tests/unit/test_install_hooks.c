@@ -31,7 +31,8 @@ static void test_another_mount_point(void **state)
 				      "\"/mnt/a \\\"b'\"]"));
 	assert_true(jsontext_check(hooks, strlen(hooks), &root, NULL));
 	assert_true(jsontext_check(cdi, strlen(cdi), &root, NULL));
-	assert_non_null(strstr(docker, "\"runtimeArgs\": [\"--mountpoint\", \"/mnt/a \\\"b'\"]"));
+	assert_non_null(
+		strstr(docker, "\"--runtime\", \"runc\", \"--mountpoint\", \"/mnt/a \\\"b'\"]"));
 	assert_null(containerd_add(NULL, &other, NULL));
 	assert_non_null(strstr(lxc, "LXCFS_CLONE='/mnt/a \"b'\\''' /usr/share"));
 }
