@@ -69,10 +69,10 @@ unsigned envoys_busy(const struct envoys *envoys);
 unsigned envoys_late(const struct envoys *envoys);
 
 /*
- * Passes on what is said. With @wait it waits until something was, or somebody is late: who is,
- * works on beside the others.
+ * Passes on what is said. It waits until something was, or somebody is late (who is works on beside the
+ * others), but no longer than @most_ms.
  */
-void envoys_hear(struct envoys *envoys, bool wait);
+void envoys_hear(struct envoys *envoys, unsigned most_ms);
 
 /* Waits for all that are left, a few seconds at most, and frees @envoys. Returns NULL. */
 struct envoys *envoys_end(struct envoys *envoys);

@@ -206,7 +206,7 @@ static bool on_place(struct place *place, void *arg)
 
 	g_array_append_val(run->stops, stop);
 	put_in_line(run, run->stops->len - 1);
-	envoys_hear(run->envoys, false);
+	envoys_hear(run->envoys, 0);
 	send_some(run);
 	return is_in_time(run);
 }
@@ -225,7 +225,8 @@ static void finish_stage(struct run *run, enum stage stage)
 		send_some(run);
 		if (is_finished(run))
 			return;
-		envoys_hear(run->envoys, true);
+		/* Those that wait for one that is held up are looked at again, see let_wait(). */
+		envoys_hear(run->envoys, run->todo[stage].length ? 10 : 1000);
 	}
 }
 

@@ -277,14 +277,14 @@ static void reap(struct envoys *envoys)
 			envoys->n_stuck--;
 }
 
-void envoys_hear(struct envoys *envoys, bool wait)
+void envoys_hear(struct envoys *envoys, unsigned most_ms)
 {
 	struct pollfd polls[G_N_ELEMENTS(envoys->all)];
 	unsigned n = envoys->n;
 
 	for (unsigned i = 0; i < n; i++)
 		polls[i] = (struct pollfd){ .fd = envoys->all[i].sock, .events = POLLIN };
-	if (poll(polls, n, wait ? time_left(envoys) : 0) > 0)
+	if (poll(polls, n, MIN(time_left(envoys), (int)most_ms)) > 0)
 		for (unsigned i = n; i-- > 0;)
 			if (polls[i].revents)
 				hear_or_drop(envoys, &envoys->all[i]);
@@ -345,7 +345,7 @@ struct envoys *envoys_end(struct envoys *envoys)
 	pid_t r = 0;
 
 	while (envoys->n_busy + envoys->n_late > 0)
-		envoys_hear(envoys, true);
+		envoys_hear(envoys, LATE_MS);
 	while (envoys->n > 0)
 		drop(envoys, &envoys->all[envoys->n - 1]);
 	deadline = sys_coarse_ms() + DYING_MS;

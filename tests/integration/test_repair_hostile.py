@@ -24,6 +24,7 @@ from lab.check import between, equal, eventually, holds, needs, ok
 
 class Trap(NamedTuple):
     box: object
+    tree: str  # above what hangs
     works: Callable
 
 
@@ -40,7 +41,7 @@ def trap(lab, daemon):
         os.kill(pid, signal.SIGSTOP)
     try:
         time.sleep(1.5)  # what the kernel knows of the path is forgotten
-        yield Trap(box, lambda: box.call(outcome, below) == '')
+        yield Trap(box, os.path.dirname(other.mnt), lambda: box.call(outcome, below) == '')
     finally:
         for pid in (other.worker(), other.pid):
             os.kill(pid, signal.SIGCONT)
@@ -84,12 +85,13 @@ def test_a_container_that_hangs_is_given_up(lab):
         equal(box.call(total_kb), 256 * 1024, 'MemTotal')
 
 
-def live_elsewhere(root, ready):
-    """All that there is, by another root directory."""
+def live_elsewhere(tree, root, ready):
+    """In a copy of what is mounted at a folder and below."""
     os.mkdir(root)
-    host.mount('/', root, None, host.MS_BIND | host.MS_REC)
+    host.mount(tree, root, None, host.MS_BIND | host.MS_REC)
+    folder = os.open(os.path.dirname(ready), os.O_PATH)
     os.chroot(root)
-    host.write_new(ready)
+    os.close(os.open(os.path.basename(ready), os.O_CREAT | os.O_WRONLY, dir_fd=folder))
     inside.sleep()
 
 
@@ -103,7 +105,7 @@ def test_a_container_that_hangs_by_many_roots(lab):
     with trap(lab, daemon) as hanging:
         for number in range(12):
             root, ready = (f'{lab.folder}/{word}{number}' for word in ('root', 'ready'))
-            hanging.box.start(live_elsewhere, root, ready)
+            hanging.box.start(live_elsewhere, hanging.tree, root, ready)
             eventually(lambda ready=ready: os.path.exists(ready), 'another root')
         daemon = again(lab, daemon)
         eventually(lambda: shared.call(outcome, '/proc/meminfo') == '', 'the file works', 8)
