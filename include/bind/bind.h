@@ -2,8 +2,8 @@
 #pragma once
 /*
  * Our files in containers' mount namespaces: put back where a dead instance left them, or taken
- * away. The work in containers is done by a few processes of their own (envoys.h), and one that takes too
- * long is given up: no container can keep the others waiting for ever.
+ * away. The work in containers is done by a few processes of their own (envoys.h), and one that
+ * takes too long is given up: no container can keep the others waiting for ever.
  */
 #include <glib.h>
 #include <stdbool.h>
@@ -46,7 +46,8 @@ struct bind_report {
 /*
  * Every mount of an instance that served @mountpoint before and is dead becomes one of the instance
  * that serves it now, with its read-only attribute; with @dry_run it is only told. Containers never
- * see the host's file in between. A minute and some seconds at most, and one more for another repair to end.
+ * see the host's file in between. A minute and some seconds at most, and one more for another
+ * repair to end.
  * Returns false with a sentence in *@error when nothing serves @mountpoint. @fn may be NULL.
  */
 bool bind_repair(const struct host *host, const char *mountpoint, bool dry_run, bind_fn *fn,
@@ -55,7 +56,8 @@ bool bind_repair(const struct host *host, const char *mountpoint, bool dry_run, 
 /*
  * Every mount of ours is taken away, dead or alive, but the one at @mountpoint itself: containers
  * see the host's files. Nor is the whole tree at that path in another namespace: a service's copy of
- * the mount point is like that, and would take the host's along where they are peers. Returns false with a sentence in *@error when nothing ever served there.
+ * the mount point is like that, and would take the host's along where they are peers. Returns false
+ * with a sentence in *@error when nothing ever served there.
  */
 bool bind_detach(const struct host *host, const char *mountpoint, bool dry_run, bind_fn *fn,
 		 void *arg, struct bind_report *ret, GError **error);
