@@ -9,7 +9,7 @@ import signal
 import time
 
 from lab import MIB, host
-from lab.bound import CTL, ctl, dead_files, total_kb
+from lab.bound import CTL, ctl, dead_files, repair_is_over, total_kb
 from lab.cgroup import Cgroup
 from lab.check import between, equal, eventually, holds, needs, ok
 from test_install import CONTAINERD, DOCKER, HOOKS, PROGRAMS, Root
@@ -44,7 +44,8 @@ def one(found, about, state, words, remedy=None):
 def stands_by(daemon):
     """All of its processes are there."""
     names = lambda: [name for _, name, _ in daemon.processes().values()]  # noqa: E731
-    eventually(lambda: 'lxcfs-standby' in names() and not daemon.repairers(), 'one stands by')
+    eventually(lambda: 'lxcfs-standby' in names(), 'one stands by')
+    repair_is_over(daemon)
 
 
 def left_over():

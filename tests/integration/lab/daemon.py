@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import time
+import urllib.parse
 
 from lab import host
 from lab.check import Failure
@@ -204,6 +205,18 @@ class Daemon:
         """They look for what a dead instance left in containers; the keeper's own child first."""
         there = {pid: up for pid, (up, name, _) in self.processes().items() if name == REPAIR}
         return sorted(there, key=lambda pid: there[pid] in there)
+
+    def told(self, key):
+        """What the keeper tells of itself on its control socket; None where it cannot be asked."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
+            asking.settimeout(5)
+            try:
+                asking.connect(f"/run/lxcfs-clone/{urllib.parse.quote(self.mnt, safe='')}.sock")
+                asking.send(b'status\n')
+                lines = asking.recv(65536).decode().split('\n')
+            except OSError:
+                return None
+        return next((line.partition(' ')[2] for line in lines if line.startswith(f'{key} ')), None)
 
     def stop(self, number=signal.SIGTERM):
         """Ask it to end; its exit status (of the first keeper: later ones have other parents)."""
