@@ -41,8 +41,10 @@ struct channel {
 	atomic_bool stop;
 	pthread_mutex_t lock;
 	pthread_cond_t vacant; /* there is something to do for one who stands by */
-	bool taken;            /* somebody leads; guarded by .lock, as the next */
+	bool taken;            /* somebody leads; changed under .lock, as the next two */
 	bool crowded;          /* the leader calls for an assistant */
+	atomic_uint assistants;
+	unsigned most_assistants;
 	bool replaying;        /* libfuse's answers go to .reply, not to the kernel */
 	char reply[256];
 	size_t reply_len;
@@ -124,6 +126,8 @@ int channel_new(int fuse_fd, const struct shared *shared, struct fs *fs, struct 
 	int r;
 
 	ch->fd = fuse_fd;
+	/* Half of the CPUs are for those who read: more of us would only take turns with them. */
+	ch->most_assistants = MAX(g_get_num_processors() / 2, 1) - 1;
 	pthread_mutex_init(&ch->lock, NULL);
 	pthread_cond_init(&ch->vacant, NULL);
 	ch->shared = shared;
@@ -270,15 +274,16 @@ static void call_assistant(struct channel *ch)
 void channel_step_aside(void *channel)
 {
 	struct channel *ch = channel;
-	bool led = role == LEADS;
 
+	if (role == ASSISTS)
+		atomic_fetch_sub(&ch->assistants, 1);
+	if (role == LEADS) {
+		pthread_mutex_lock(&ch->lock);
+		ch->taken = false;
+		pthread_cond_signal(&ch->vacant);
+		pthread_mutex_unlock(&ch->lock);
+	}
 	role = STANDS_BY;
-	if (!led)
-		return;
-	pthread_mutex_lock(&ch->lock);
-	ch->taken = false;
-	pthread_cond_signal(&ch->vacant);
-	pthread_mutex_unlock(&ch->lock);
 }
 
 /* Whether a leader is in such demand that it should look for more. */
@@ -300,14 +305,17 @@ static bool take_place(struct channel *ch)
 	static _Thread_local unsigned served;
 
 	if (role == ASSISTS && ++served % ASSISTANT_ASKS_EVERY == 0 && !is_crowded(ch))
-		role = STANDS_BY;
-	if (role == LEADS && in_demand() && is_crowded(ch))
+		channel_step_aside(ch);
+	if (role == LEADS && atomic_load(&ch->assistants) < ch->most_assistants && in_demand() &&
+	    is_crowded(ch))
 		call_assistant(ch);
 	if (role == STANDS_BY) {
 		pthread_mutex_lock(&ch->lock);
 		while (ch->taken && !ch->crowded && !atomic_load(&ch->stop))
 			pthread_cond_wait(&ch->vacant, &ch->lock);
 		role = ch->taken ? ASSISTS : LEADS;
+		if (role == ASSISTS)
+			atomic_fetch_add(&ch->assistants, 1);
 		ch->taken = true;
 		ch->crowded = false;
 		pthread_mutex_unlock(&ch->lock);
