@@ -32,9 +32,10 @@ enum envoy_result {
 	ENVOY_N_RESULTS
 };
 
-/* In the envoy: how it tells. */
+/* In the envoy: how it tells. What it said is told even if it is killed then. */
 struct envoys_voice {
 	int sock;
+	struct envoy_report *report;
 };
 void envoys_say(const struct envoys_voice *voice, const char *path, enum bind_outcome outcome,
 		int error);

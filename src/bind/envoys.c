@@ -3,16 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bind/envoy_report.h"
 #include "util/fd.h"
 #include "util/sys.h"
 
@@ -30,16 +29,13 @@
 /* Killed, they end, or are stuck in the kernel. */
 #define DYING_MS   50u
 
-/* The last one of a job has BIND_N_OUTCOMES for its outcome, and the result for its error. */
-struct message {
-	enum bind_outcome outcome;
-	int error;
-	char path[PATH_MAX];
-};
+/* What an envoy sends: a result, or that its report is full. Then it is sent the same when that was read. */
+#define REPORT_FULL ENVOY_N_RESULTS
 
 struct envoy {
 	pid_t pid;
 	int sock;
+	struct envoy_report *report;
 	bool busy, late;
 	uint64_t since_ms;
 	struct envoy_job job;
@@ -70,14 +66,21 @@ unsigned envoys_late(const struct envoys *envoys)
 	return envoys->n_late;
 }
 
+static void say(int sock, int word)
+{
+	(void)send(sock, &word, sizeof(word), MSG_NOSIGNAL);
+}
+
 void envoys_say(const struct envoys_voice *voice, const char *path, enum bind_outcome outcome,
 		int error)
 {
-	struct message m = { .outcome = outcome, .error = error };
-	size_t len = strnlen(path, sizeof(m.path) - 1);
+	int word;
 
-	memcpy(m.path, path, len);
-	(void)send(voice->sock, &m, offsetof(struct message, path) + len, MSG_NOSIGNAL);
+	while (!envoy_report_add(voice->report, path, outcome, error)) {
+		say(voice->sock, REPORT_FULL);
+		if (recv(voice->sock, &word, sizeof(word), 0) != sizeof(word))
+			_exit(1);
+	}
 }
 
 bool envoys_too_many_stuck(const struct envoys *envoys)
@@ -95,20 +98,24 @@ static void let_go_of_stdio(void)
 }
 
 /* In the new process. */
-_Noreturn static void be_envoy(const struct envoys_task *task, pid_t parent, int sock)
+_Noreturn static void be_envoy(const struct envoys_task *task, pid_t parent, int sock,
+			       struct envoy_report *report)
 {
-	const struct envoys_voice voice = { .sock = sock };
+	const struct envoys_voice voice = { .sock = sock, .report = report };
 	struct envoy_job job;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	let_go_of_stdio();
 	task->begin(sock, task->arg);
-	while (getppid() == parent && recv(sock, &job, sizeof(job), 0) == sizeof(job)) {
-		enum envoy_result result = task->work(&voice, &job, task->arg);
-
-		envoys_say(&voice, "", BIND_N_OUTCOMES, (int)result);
-	}
+	while (getppid() == parent && recv(sock, &job, sizeof(job), 0) == sizeof(job))
+		say(sock, (int)task->work(&voice, &job, task->arg));
 	_exit(0);
+}
+
+static void clear(struct envoy *e)
+{
+	fd_close(&e->sock);
+	e->report = envoy_report_free(e->report);
 }
 
 /* Returns 0 or -errno; the new one is the last. */
@@ -121,16 +128,18 @@ static int add(struct envoys *envoys)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	e.sock = pair[0];
-	e.pid = fork();
+	e.report = envoy_report_new();
+	e.pid = e.report ? fork() : -1;
 	if (e.pid == 0)
-		be_envoy(envoys->task, self, pair[1]);
-	close(pair[1]);
+		be_envoy(envoys->task, self, pair[1], e.report);
 	if (e.pid < 0) {
 		int err = errno;
 
-		close(pair[0]);
+		clear(&e);
+		close(pair[1]);
 		return -err;
 	}
+	close(pair[1]);
 	envoys->all[envoys->n++] = e;
 	return 0;
 }
@@ -143,6 +152,11 @@ static void tell(const struct envoys *envoys, const struct envoy *e, enum bind_o
 	};
 
 	envoys->task->told(&event, envoys->task->caller_arg);
+}
+
+static void read_report(const struct envoys *envoys, const struct envoy *e)
+{
+	envoy_report_read(e->report, e->job.pid, envoys->task->told, envoys->task->caller_arg);
 }
 
 static void end_job(struct envoys *envoys, struct envoy *e, enum envoy_result result)
@@ -158,7 +172,7 @@ static void end_job(struct envoys *envoys, struct envoy *e, enum envoy_result re
 /* The last one gets its place. */
 static void drop(struct envoys *envoys, struct envoy *e)
 {
-	fd_close(&e->sock);
+	clear(e);
 	*e = envoys->all[--envoys->n];
 }
 
@@ -166,22 +180,20 @@ static void drop(struct envoys *envoys, struct envoy *e)
 static bool hear(struct envoys *envoys, struct envoy *e)
 {
 	for (;;) {
-		struct message m;
-		ssize_t n = recv(e->sock, &m, sizeof(m) - 1, MSG_DONTWAIT);
+		int word;
+		ssize_t n = recv(e->sock, &word, sizeof(word), MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return true;
-		if (n < (ssize_t)offsetof(struct message, path))
+		if (n != sizeof(word))
 			return false;
-		((char *)&m)[n] = '\0';
-		if (m.outcome < BIND_N_OUTCOMES) {
-			tell(envoys, e, m.outcome, m.error, m.path);
-			continue;
-		}
-		end_job(envoys, e, (enum envoy_result)m.error);
-		return true;
+		read_report(envoys, e);
+		if (word == REPORT_FULL)
+			say(e->sock, word);
+		else
+			end_job(envoys, e, (enum envoy_result)word);
 	}
 }
 
@@ -189,6 +201,7 @@ static void hear_or_drop(struct envoys *envoys, struct envoy *e)
 {
 	if (hear(envoys, e))
 		return;
+	read_report(envoys, e);
 	if (e->busy) {
 		tell(envoys, e, BIND_FAILED, EIO, "");
 		end_job(envoys, e, ENVOY_DONE);
@@ -204,6 +217,7 @@ static void give_up(struct envoys *envoys, struct envoy *e, enum envoy_result re
 	(void)kill(e->pid, SIGKILL);
 	envoys->n_stuck++;
 	(void)hear(envoys, e);
+	read_report(envoys, e);
 	if (e->busy && result == ENVOY_DONE)
 		tell(envoys, e, BIND_TIMEOUT, 0, "");
 	if (e->busy)

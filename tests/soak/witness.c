@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Sees what a container sees while the daemon dies and comes back: reads its files all the time.
+ * Sees what a container sees while the daemon dies and comes back: reads its files all the time, when nobody
+ * else wants the CPU. That is too seldom to tell since when they work again: a lookout, of ordinary
+ * priority, looks every few milliseconds whether the dead one was replaced. From then on no reading may
+ * fail.
  *
- *   witness [-n] -c CONTROL -i INDEX -k KB -p PID FILE...
+ *   witness -c CONTROL -i INDEX -k KB -p PID FILE...
  *
- * It joins the namespaces and the root directory of process PID; -k: what MemTotal must say; -n: it takes
- * its share of the CPU, else what others leave. CONTROL is a file of slots. The first one has the phase:
- * even: a daemon is started or there, odd: it is about to die or dead; ~0: the end. Slot INDEX is this
- * one's. A reading must give the container's text. It may fail for want of a daemon: in an odd phase, and
- * in an even one until that file was read for the first time. Anything else is told on stderr, and
- * status 1.
+ * It joins the namespaces and the root directory of process PID; -k: what MemTotal must say. CONTROL is a
+ * file of slots. The first one has the phase (even: a daemon is started or there, odd: it is about to die
+ * or dead, ~0: the end) and in place of a time the minor number of the file system that works, once there
+ * is one. Slot INDEX is this one's. A reading must give the container's text. It may fail for want of a
+ * daemon: in an odd phase, and in an even one until that file was read for the first time. Anything else
+ * is told on stderr, and status 1.
  */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -32,10 +36,11 @@
 #define N_SLOTS   256
 #define MAX_FILES 32
 #define PAUSE_US  500
+#define LOOK_US   2000
 #define END       UINT64_MAX
 
 struct slot {
-	atomic_uint_fast64_t phase;    /* the last one in which each file was read */
+	atomic_uint_fast64_t phase;    /* the last one in which all files worked */
 	atomic_uint_fast64_t since_ns; /* CLOCK_MONOTONIC: … since when */
 	atomic_uint_fast64_t readings;
 	atomic_uint_fast64_t failed; /* readings that may fail */
@@ -51,7 +56,7 @@ static struct {
 	uint32_t good; /* a bit a file that was read in this phase */
 } w;
 
-static char text[1 << 18];
+static _Thread_local char text[1 << 18];
 
 static int open_of(pid_t pid, const char *name, int flags)
 {
@@ -150,23 +155,20 @@ static uint64_t now_ns(void)
 
 static void take_good(int number)
 {
-	if (w.phase % 2)
-		return;
-	w.good |= 1u << number;
-	if (w.good == (1u << w.n_files) - 1 && atomic_load(&w.own->phase) != w.phase) {
-		atomic_store(&w.own->since_ns, now_ns());
-		atomic_store(&w.own->phase, w.phase);
-	}
+	if (w.phase % 2 == 0)
+		w.good |= 1u << number;
 }
 
-static void take_failure(int number, int error)
+/* @worked: all files did, before this one was tried. */
+static void take_failure(int number, int error, bool worked)
 {
-	bool was_good = w.phase % 2 == 0 && w.good & 1u << number;
+	uint64_t phase = w.phase;
+	bool was_good = phase % 2 == 0 && (worked || w.good & 1u << number);
 
 	if (error != ENOTCONN && error != ECONNABORTED)
 		errx(1, "%s: %s", w.files[number], strerror(error));
 	look_at_phase(); /* the daemon may have died meanwhile */
-	if (was_good && w.good & 1u << number)
+	if (was_good && w.phase == phase)
 		errx(1, "%s worked, and then: %s", w.files[number], strerror(error));
 	atomic_fetch_add(&w.own->failed, 1);
 }
@@ -175,12 +177,14 @@ static void watch(void)
 {
 	while (w.phase != END) {
 		for (int i = 0; i < w.n_files; i++) {
+			bool worked;
 			int error;
 
 			look_at_phase();
+			worked = atomic_load(&w.own->phase) == w.phase;
 			error = read_once(w.files[i]);
 			if (error)
-				take_failure(i, error);
+				take_failure(i, error, worked);
 			else
 				take_good(i);
 			atomic_fetch_add(&w.own->readings, 1);
@@ -190,32 +194,56 @@ static void watch(void)
 	}
 }
 
+/* Nothing is asked of the file system: who serves it has enough to do. */
+static bool all_are_live(uint64_t minor)
+{
+	struct statx about;
+
+	for (int i = 0; i < w.n_files; i++)
+		if (statx(AT_FDCWD, w.files[i], AT_STATX_DONT_SYNC, STATX_TYPE, &about) < 0 ||
+		    about.stx_dev_minor != minor)
+			return false;
+	return true;
+}
+
+static void *look_out(void *arg)
+{
+	uint64_t phase;
+
+	while ((phase = atomic_load(&w.slots[0].phase)) != END) {
+		uint64_t live = atomic_load(&w.slots[0].since_ns);
+
+		if (live && atomic_load(&w.own->phase) != phase && all_are_live(live)) {
+			atomic_store(&w.own->since_ns, now_ns());
+			atomic_store(&w.own->phase, phase);
+		}
+		(void)usleep(LOOK_US);
+	}
+	return arg;
+}
+
 static void set_up(int argc, char **argv)
 {
-	const struct sched_param param = { 0 };
 	const char *control = NULL;
 	struct statx about;
 	unsigned index = 0;
-	bool normal = false;
 	pid_t pid = 0;
 	int fd, c;
 
-	while ((c = getopt(argc, argv, "c:i:k:np:")) > 0) {
+	while ((c = getopt(argc, argv, "c:i:k:p:")) > 0) {
 		if (c == 'c')
 			control = optarg;
 		else if (c == 'i')
 			index = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'k')
 			w.total_kb = strtoull(optarg, NULL, 10);
-		else if (c == 'n')
-			normal = true;
 		else if (c == 'p')
 			pid = (pid_t)strtol(optarg, NULL, 10);
 	}
 	w.files = argv + optind;
 	w.n_files = argc - optind;
 	if (!control || index == 0 || index >= N_SLOTS || w.n_files == 0 || w.n_files >= MAX_FILES)
-		errx(2, "usage: witness [-n] -c CONTROL -i INDEX -k KB -p PID FILE...");
+		errx(2, "usage: witness -c CONTROL -i INDEX -k KB -p PID FILE...");
 	fd = open(control, O_RDWR | O_CLOEXEC);
 	w.slots = mmap(NULL, N_SLOTS * sizeof(*w.slots), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (fd < 0 || w.slots == MAP_FAILED)
@@ -226,14 +254,20 @@ static void set_up(int argc, char **argv)
 		err(1, "/proc");
 	w.host_major = about.stx_dev_major;
 	w.host_minor = about.stx_dev_minor;
-	/* It reads all the time: many would take the CPU from what they watch. */
-	if (!normal && sched_setscheduler(0, SCHED_IDLE, &param) < 0)
-		err(1, "sched_setscheduler");
 }
 
 int main(int argc, char **argv)
 {
+	const struct sched_param param = { 0 };
+	pthread_t lookout;
+
 	set_up(argc, argv);
+	errno = pthread_create(&lookout, NULL, look_out, NULL);
+	if (errno)
+		err(1, "a thread");
+	/* It reads all the time: many would take the CPU from what they watch. */
+	if (sched_setscheduler(0, SCHED_IDLE, &param) < 0)
+		err(1, "sched_setscheduler");
 	watch();
 	return 0;
 }

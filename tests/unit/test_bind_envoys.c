@@ -119,11 +119,63 @@ static void test_those_that_hang_have_no_other_given_up(void **state)
 	(void)state;
 }
 
+#define MOST_TOLD 5000u
+
+/* More than its report has room for, the paths numbered; then it ends. */
+static enum envoy_result tell_and_die(const struct envoys_voice *voice, const struct envoy_job *job,
+				      void *arg)
+{
+	(void)arg;
+	(void)job;
+	for (unsigned i = 0; i < MOST_TOLD; i++) {
+		g_autofree char *path = g_strdup_printf("/%u/%0*u", i, (int)(i % 300), 0);
+
+		envoys_say(voice, path, BIND_BENEATH, (int)i);
+	}
+	_exit(1);
+}
+
+static void count_in_order(const struct bind_event *event, void *arg)
+{
+	unsigned *told = arg;
+
+	if (event->outcome != BIND_BENEATH)
+		return;
+	g_autofree char *path = g_strdup_printf("/%u/%0*u", *told, (int)(*told % 300), 0);
+
+	assert_string_equal(event->path, path);
+	assert_int_equal(event->error, *told);
+	(*told)++;
+}
+
+static void ignore_end(size_t number, enum envoy_result result, void *arg)
+{
+	(void)number, (void)result, (void)arg;
+}
+
+static void test_what_was_done_is_told_of_one_that_dies(void **state)
+{
+	unsigned told = 0;
+	const struct envoy_job job = { .pid = 1 };
+	const struct envoys_task task = { .begin = begin,
+					  .work = tell_and_die,
+					  .told = count_in_order,
+					  .ended = ignore_end,
+					  .caller_arg = &told };
+	struct envoys *envoys = envoys_new(&task);
+
+	(void)state;
+	assert_int_equal(envoys_send(envoys, &job), 0);
+	envoys_end(envoys);
+	assert_int_equal(told, MOST_TOLD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_few_do_many_jobs),
 		cmocka_unit_test(test_one_that_dies_is_told_of),
+		cmocka_unit_test(test_what_was_done_is_told_of_one_that_dies),
 		cmocka_unit_test(test_those_that_hang_have_no_other_given_up),
 	};
 

@@ -130,7 +130,7 @@ def join_memory(pid):
 
 
 class Witnesses:
-    """One in each container; of idle priority, but the first, so as not to take all of the CPU."""
+    """One in each container; see witness.c."""
 
     def __init__(self, lab, daemon, pids):
         self.daemon = daemon
@@ -139,12 +139,13 @@ class Witnesses:
         with open(path, 'w+b') as control:
             control.truncate(256 * SLOT.size)
             self.slots = mmap.mmap(control.fileno(), 0)
+        self.next_phase()
+        self.next_phase()
+        self.tell_live()
         self.logs, self.started = [], []
         for number, pid in enumerate(pids, 1):
             argv = [f'{lab.run.build}/tests/witness', '-c', path, '-i', str(number)]
             argv += ['-k', str(LIMIT // 1024), '-p', str(pid)]
-            if number == 1 and not host.GUEST:  # its CPUs are emulated
-                argv.append('-n')
             argv += [f'/proc/{name}' for name in FILES]
             self.logs.append(f'{path}.{number}')
             with open(self.logs[-1], 'wb') as log:
@@ -160,7 +161,11 @@ class Witnesses:
 
     def next_phase(self):
         self.phase += 1
-        struct.pack_into('Q', self.slots, 0, self.phase)
+        struct.pack_into('QQ', self.slots, 0, self.phase, 0)
+
+    def tell_live(self):
+        """Which file system is the one that works in this phase."""
+        struct.pack_into('Q', self.slots, 8, os.minor(os.stat(self.daemon.mnt).st_dev))
 
     def _slot(self, number):
         return SLOT.unpack_from(self.slots, (1 + number) * SLOT.size)
@@ -174,7 +179,7 @@ class Witnesses:
         return '; '.join(host.read(self.logs[n]).strip() or 'killed' for n in ended)
 
     def all_good(self, seconds=10):
-        """When each had read all its files in this phase, in ns; in the containers' order."""
+        """Since when all files of each work in this phase, in ns; in the containers' order."""
         deadline = time.monotonic() + seconds * host.SCALE
         while True:
             slots = [self._slot(n) for n in range(len(self.started))]
@@ -241,6 +246,7 @@ def comebacks(lab, count, each=10, kinds=tuple(KINDS)):
         time.sleep(random.uniform(0, DEAD_S))
         witnesses.next_phase()
         daemon.start()
+        witnesses.tell_live()
         since = [(ns - daemon.executed_ns()) / 1000 for ns in witnesses.all_good()]
         row.stalls_us.append(max(since))
         single += since
