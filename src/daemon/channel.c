@@ -45,7 +45,7 @@ struct channel {
 	bool crowded;          /* the leader calls for an assistant */
 	atomic_uint assistants;
 	unsigned most_assistants;
-	bool replaying;        /* libfuse's answers go to .reply, not to the kernel */
+	bool replaying; /* libfuse's answers go to .reply, not to the kernel */
 	char reply[256];
 	size_t reply_len;
 };
