@@ -55,9 +55,9 @@ bool bind_repair(const struct host *host, const char *mountpoint, bool dry_run, 
 
 /*
  * Every mount of ours is taken away, dead or alive, but the one at @mountpoint itself: containers
- * see the host's files. Nor is the whole tree at that path in another namespace: a service's copy of
- * the mount point is like that, and would take the host's along where they are peers. Returns false
- * with a sentence in *@error when nothing ever served there.
+ * see the host's files. Nor is the whole tree at that path in another namespace: a service's copy
+ * of the mount point is like that, and would take the host's along where they are peers. Returns
+ * false with a sentence in *@error when nothing ever served there.
  */
 bool bind_detach(const struct host *host, const char *mountpoint, bool dry_run, bind_fn *fn,
 		 void *arg, struct bind_report *ret, GError **error);

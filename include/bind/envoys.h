@@ -41,13 +41,17 @@ void envoys_say(const struct envoys_voice *voice, const char *path, enum bind_ou
 		int error);
 
 struct envoys_task {
-	/* In each envoy, first: to let go of what one that is stuck must not keep. It needs @sock. */
+	/*
+	 * In each envoy, first: to let go of what one that is stuck must not keep. It needs @sock.
+	 */
 	void (*begin)(int sock, void *arg);
 	enum envoy_result (*work)(const struct envoys_voice *voice, const struct envoy_job *job,
 				  void *arg);
 	void *arg; /* an envoy's is its own copy */
 
-	/* In the caller: what was said, and BIND_TIMEOUT for one that is given up; the job's end. */
+	/*
+	 * In the caller: what was said, and BIND_TIMEOUT for one that is given up; the job's end.
+	 */
 	bind_fn *told;
 	void (*ended)(size_t number, enum envoy_result result, void *arg);
 	void *caller_arg;
@@ -57,8 +61,8 @@ struct envoys_task {
 struct envoys *envoys_new(const struct envoys_task *task);
 
 /*
- * Gives the job to one that is idle, or to a new one. The calling process must have one thread. Returns
- * 0, -EBUSY when as many as can be of use are busy, or -errno.
+ * Gives the job to one that is idle, or to a new one. The calling process must have one thread.
+ * Returns 0, -EBUSY when as many as can be of use are busy, or -errno.
  */
 int envoys_send(struct envoys *envoys, const struct envoy_job *job);
 
@@ -70,8 +74,8 @@ unsigned envoys_busy(const struct envoys *envoys);
 unsigned envoys_late(const struct envoys *envoys);
 
 /*
- * Passes on what is said. It waits until something was, or somebody is late (who is works on beside the
- * others), but no longer than @most_ms.
+ * Passes on what is said. It waits until something was, or somebody is late (who is works on beside
+ * the others), but no longer than @most_ms.
  */
 void envoys_hear(struct envoys *envoys, unsigned most_ms);
 

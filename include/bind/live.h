@@ -20,9 +20,9 @@ struct live {
 };
 
 /*
- * Takes the lock, for which it waits a minute at most, and looks at @mountpoint. With @must_serve it
- * fails unless a daemon answers there within five seconds; else it is enough that one did once. @ret
- * is to be given to live_clear() in any case; it begins as LIVE_NONE.
+ * Takes the lock, for which it waits a minute at most, and looks at @mountpoint. With @must_serve
+ * it fails unless a daemon answers there within five seconds; else it is enough that one did once.
+ * @ret is to be given to live_clear() in any case; it begins as LIVE_NONE.
  */
 bool live_open(const struct host *host, const char *mountpoint, bool must_serve, struct live *ret,
 	       GError **error);
@@ -30,8 +30,8 @@ void live_clear(struct live *live);
 #define LIVE_NONE ((struct live){ .fd = -1, .lock = -1 })
 
 /*
- * Whether who serves our tree at the directory @dir answers: 0, -ENOTCONN: it is dead, -ETIMEDOUT: not
- * within five seconds, or -errno. The calling process must have one thread.
+ * Whether who serves our tree at the directory @dir answers: 0, -ENOTCONN: it is dead, -ETIMEDOUT:
+ * not within five seconds, or -errno. The calling process must have one thread.
  */
 int live_ask(int dir);
 

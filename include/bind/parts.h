@@ -11,10 +11,9 @@ struct part {
 };
 
 /*
- * All that the daemon at @mountpoint serves: each entry of its proc and of its
- * sys/devices/system; with @wanted, a NULL-terminated list, those alone whose path or last name is in
- * it. False and a sentence when no daemon answers there. Owned *@ret of struct part, which closes
- * what it holds.
+ * All that the daemon at @mountpoint serves: each entry of its proc and of its sys/devices/system;
+ * with @wanted, a NULL-terminated list, those alone whose path or last name is in it. False and a
+ * sentence when no daemon answers there. Owned *@ret of struct part, which closes what it holds.
  */
 bool parts_collect(const char *mountpoint, const char *const *wanted, GArray **ret, GError **error);
 

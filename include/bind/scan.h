@@ -18,15 +18,16 @@ struct place {
 };
 
 /*
- * @place is given away: to be freed with g_free(), but not before the scan is over. More pids may be
- * found until then. Returns whether to go on.
+ * @place is given away: to be freed with g_free(), but not before the scan is over. More pids may
+ * be found until then. Returns whether to go on.
  */
 typedef bool scan_fn(struct place *place, void *arg);
 
 /*
- * Calls @fn for each pair. A root is known by its path alone; there may be two of one path, one mounted over
- * the other. Only links of procfs are read: no file system can make it wait, not by its being the root
- * of a process either. Processes that end meanwhile are passed over; *@ret_unreadable: how many we were
- * not let near. Returns 0, or what reading the list of processes says.
+ * Calls @fn for each pair. A root is known by its path alone; there may be two of one path, one
+ * mounted over the other. Only links of procfs are read: no file system can make it wait, not by
+ * its being the root of a process either. Processes that end meanwhile are passed over;
+ * *@ret_unreadable: how many we were not let near. Returns 0, or what reading the list of processes
+ * says.
  */
 int scan_processes(const struct host *host, scan_fn *fn, void *arg, unsigned *ret_unreadable);

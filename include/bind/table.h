@@ -23,7 +23,8 @@ typedef bool table_fn(const struct mountinfo *m, void *arg);
 
 /*
  * Calls @fn for each line of the opened /proc/PID/mountinfo @fd. What is no such line is passed
- * over. Returns 0, what read says, or -ETIME when it was not over at @deadline_ms (sys_coarse_ms()).
+ * over. Returns 0, what read says, or -ETIME when it was not over at @deadline_ms
+ * (sys_coarse_ms()).
  */
 int table_each(int fd, uint64_t deadline_ms, table_fn *fn, void *arg);
 
@@ -42,8 +43,9 @@ struct bound {
 	bool live;    /* of the file system that is served now */
 	bool covered; /* by somebody else's mount at the same point */
 	/*
-	 * Nobody else has what is changed here, nor changes it. What is mounted on it goes by its own
-	 * peers and master; what is put beneath it, and its end, by those of what it is mounted on.
+	 * Nobody else has what is changed here, nor changes it. What is mounted on it goes by its
+	 * own peers and master; what is put beneath it, and its end, by those of what it is mounted
+	 * on.
 	 */
 	bool alone;
 };

@@ -46,12 +46,14 @@ int cg_group_set(const struct cg_group *group, const struct cg_setting *setting)
 /* On v1: all devices are denied but @rules, texts as "c 1:3 rwm". 0 or -errno. */
 int cg_group_allow_devices(const struct cg_group *group, const GPtrArray *rules);
 
-/* Move process @pid (0: the caller) to it in each hierarchy. 0 or -errno; *@ret_hierarchy as above. */
+/*
+ * Move process @pid (0: the caller) to it in each hierarchy. 0 or -errno; *@ret_hierarchy as above.
+ */
 int cg_group_enter(const struct cg_group *group, pid_t pid, size_t *ret_hierarchy);
 
 /*
- * On v2 a cgroup that hands controllers down takes no process. If it does, the group stands from here
- * on for the one below it that somebody is in: @places, of cg_places_parse(). 0 or -errno.
+ * On v2 a cgroup that hands controllers down takes no process. If it does, the group stands from
+ * here on for the one below it that somebody is in: @places, of cg_places_parse(). 0 or -errno.
  */
 int cg_group_descend(struct cg_group *group, const struct cg_place *places);
 

@@ -18,7 +18,7 @@ int cg_join(const struct cg_layout *layout, const char *name);
 void cg_leave(const struct cg_layout *layout, const char *name);
 
 /*
- * On v1: what cpuset @dir has not yet (cpus, memory nodes), it gets from @above. Where the hierarchy
- * is not that of cpuset, nothing.
+ * On v1: what cpuset @dir has not yet (cpus, memory nodes), it gets from @above. Where the
+ * hierarchy is not that of cpuset, nothing.
  */
 void cg_cpuset_inherit(int above, int dir);

@@ -5,7 +5,9 @@
 struct cg_walk {
 	/* On the way down: @dir is the cgroup. NULL: nothing to be done. */
 	void (*enter)(int dir, void *arg);
-	/* On the way up, not for the top: the cgroup @name in @above. 0, or -errno ends the walk. */
+	/*
+	 * On the way up, not for the top: the cgroup @name in @above. 0, or -errno ends the walk.
+	 */
 	int (*leave)(int above, const char *name, void *arg);
 	void *arg;
 };

@@ -25,8 +25,9 @@ void backlog_collect(struct backlog *backlog, struct journal_slot *slots, size_t
 
 /*
  * The leftover that fewest workers died of, on trial from now until backlog_done(); NULL: there is
- * none. Those that hung come last, and of them the one that most workers did in, to be done with. Its request may be handed on as if it had just come. @alone: of those that must be tried
- * while nobody serves, since other requests could kill the worker, too; else of the others.
+ * none. Those that hung come last, and of them the one that most workers did in, to be done with.
+ * Its request may be handed on as if it had just come. @alone: of those that must be tried while
+ * nobody serves, since other requests could kill the worker, too; else of the others.
  */
 struct leftover *backlog_try_next(struct backlog *backlog, bool alone);
 void backlog_done(struct backlog *backlog, struct leftover *leftover);

@@ -71,7 +71,8 @@ void child_signal(const struct child *child, int signal);
 
 /*
  * Waits up to @timeout_ms for its death and forgets it. Returns a sentence's end that tells why it
- * died ("was ended by signal 9 (Killed)"), to be g_free()d, or NULL: it lives, and is not forgotten.
+ * died ("was ended by signal 9 (Killed)"), to be g_free()d, or NULL: it lives, and is not
+ * forgotten.
  */
 char *child_end(struct child *child, int timeout_ms);
 

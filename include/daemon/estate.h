@@ -31,9 +31,9 @@ struct handover estate_find(struct estate *estate);
 void estate_refuse(const char *mountpoint);
 
 /*
- * From now on @pair is kept. @stored: systemd has this very pair already. @held: so has the holder, if
- * there is one. A holder that has to be started is only awaited, see estate_is_settled(). Returns how
- * many systemd has then.
+ * From now on @pair is kept. @stored: systemd has this very pair already. @held: so has the holder,
+ * if there is one. A holder that has to be started is only awaited, see estate_is_settled().
+ * Returns how many systemd has then.
  */
 unsigned estate_keep(struct estate *estate, const struct handover *pair, bool stored, bool held);
 
@@ -45,8 +45,8 @@ int estate_fd(const struct estate *estate);
 void estate_run(struct estate *estate);
 
 /*
- * Whether, as @signal asks us to end, another instance is to go on with what is kept. To ask takes 20 s
- * at most.
+ * Whether, as @signal asks us to end, another instance is to go on with what is kept. To ask takes
+ * 20 s at most.
  */
 bool estate_has_heir(const struct estate *estate, const struct host *host, int signal);
 

@@ -4,12 +4,12 @@
  * The holder: a process that keeps /dev/fuse and the state while no instance lives, where systemd
  * does not (a pod, whose cgroup is killed as a whole). It is in a cgroup of its own at the top of
  * each hierarchy and in the mount namespace of the host's init, serves nothing, and is found by a
- * socket that has the mount point's name (instance_path()). When no instance comes for too long it lets
- * go, so that readers get an error instead of waiting for ever.
+ * socket that has the mount point's name (instance_path()). When no instance comes for too long it
+ * lets go, so that readers get an error instead of waiting for ever.
  *
  * An instance that mounted calls holder_start(), one that comes later holder_fetch(); each then
- * holder_attend(). An end that another instance follows leaves the holder alone. SIGTERM ends it, as
- * holder_quit() does.
+ * holder_attend(). An end that another instance follows leaves the holder alone. SIGTERM ends it,
+ * as holder_quit() does.
  */
 #include <glib.h>
 #include <stdbool.h>
@@ -21,9 +21,9 @@
 /*
  * Starts a holder of @fuse and @state, which stay the caller's too, for @mountpoint, whose lock we
  * must have. It waits @seconds for an instance (holder_attend()), now and whenever there is none.
- * What it could not leave (a mount namespace, a cgroup) it warns of in our log. Once it is out of our
- * cgroup *@ret_ready, the caller's, reads a byte; it reads as ended if the holder died. Who closes it
- * before has the holder let go. The caller has one thread, and does not ignore SIGCHLD.
+ * What it could not leave (a mount namespace, a cgroup) it warns of in our log. Once it is out of
+ * our cgroup *@ret_ready, the caller's, reads a byte; it reads as ended if the holder died. Who
+ * closes it before has the holder let go. The caller has one thread, and does not ignore SIGCHLD.
  */
 bool holder_start(const char *mountpoint, int fuse, int state, unsigned seconds, int *ret_ready,
 		  GError **error);

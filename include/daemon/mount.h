@@ -30,12 +30,15 @@ bool mount_resume(const struct host *host, const char *mountpoint, struct mountp
 /* A directory or an id that was made is removed again unless something was @served there. */
 void mount_give_up(const char *mountpoint, struct mountpoint *mp, bool served);
 
-/* Open /dev/fuse and mount it at the prepared @mountpoint, with @options (",…" or "") for the kernel. */
+/*
+ * Open /dev/fuse and mount it at the prepared @mountpoint, with @options (",…" or "") for the
+ * kernel.
+ */
 bool mount_fuse(const char *mountpoint, const char *options, int *ret_fd, GError **error);
 
 /*
- * Aborts and detaches what we mounted, if it is what lies there: once nobody is to serve it any more.
- * Files of it that are bound into containers say ENOTCONN from then on, and whoever waits for an answer
- * gets ECONNABORTED. Returns 0, -ESTALE: it is not what lies there, or -errno.
+ * Aborts and detaches what we mounted, if it is what lies there: once nobody is to serve it any
+ * more. Files of it that are bound into containers say ENOTCONN from then on, and whoever waits for
+ * an answer gets ECONNABORTED. Returns 0, -ESTALE: it is not what lies there, or -errno.
  */
 int mount_end(const struct host *host, const char *mountpoint);

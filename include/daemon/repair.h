@@ -10,11 +10,12 @@ struct repair {
 };
 
 /*
- * To be called once @mountpoint is served, and now and then from then on. Starts a process that looks
- * through all containers for dead mounts of @mountpoint and puts live ones in their place, unless
- * @record says that it is at work, or that one did. It logs a line if there was something to do, and
- * ends within two minutes. What it could not do, or not in time, is tried again, a few times with
- * growing pauses. It keeps none of our descriptors.
+ * To be called once @mountpoint is served, and now and then from then on. Starts a process that
+ * looks through all containers for dead mounts of @mountpoint and puts live ones in their place,
+ * unless
+ * @record says that it is at work, or that one did. It logs a line if there was something to do,
+ * and ends within two minutes. What it could not do, or not in time, is tried again, a few times
+ * with growing pauses. It keeps none of our descriptors.
  */
 void repair_run(struct repair *repair, struct keeper_record *record, const char *mountpoint);
 

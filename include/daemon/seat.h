@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * What a keeper keeps: the mount, its /dev/fuse and the memory that outlives workers. It makes them,
- * or goes on with those of a keeper before it.
+ * What a keeper keeps: the mount, its /dev/fuse and the memory that outlives workers. It makes
+ * them, or goes on with those of a keeper before it.
  */
 #include "daemon/config.h"
 #include "daemon/handover.h"

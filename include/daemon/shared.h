@@ -146,15 +146,16 @@ struct shared {
 int shared_create(unsigned n_cpus, struct shared *ret);
 
 /*
- * The keeper's: the file @fd that another keeper made; mapped as a new one, @fd is given away. Returns 0, -EPROTO: not such a file, or one of another version, or -errno; then @fd is not.
+ * The keeper's: the file @fd that another keeper made; mapped as a new one, @fd is given away.
+ * Returns 0, -EPROTO: not such a file, or one of another version, or -errno; then @fd is not.
  */
 int shared_resume(int fd, struct shared *ret);
 
 /*
  * After shared_resume() said -EPROTO: a new file that goes on with the FUSE_INIT on record in @fd,
- * which stays the caller's, and with copies of the parts that are of this version, too; .lost is set
- * if the requests in hand are not among them. Returns 0, -EPROTO: there is no FUSE_INIT on record, or
- * the names do not fit, which the kernel has the numbers of, or -errno.
+ * which stays the caller's, and with copies of the parts that are of this version, too; .lost is
+ * set if the requests in hand are not among them. Returns 0, -EPROTO: there is no FUSE_INIT on
+ * record, or the names do not fit, which the kernel has the numbers of, or -errno.
  */
 int shared_replace(int fd, unsigned n_cpus, struct shared *ret);
 

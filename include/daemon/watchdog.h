@@ -33,8 +33,8 @@ bool watchdog_look(struct watchdog *watchdog, const struct shared *shared, bool 
 #define WATCHDOG_HANG_MS 3000u
 
 /*
- * For who looks now and then alone: whether there is something to do, @queued or in hand, and nothing
- * was taken or answered since *@total was noted, which is done again.
+ * For who looks now and then alone: whether there is something to do, @queued or in hand, and
+ * nothing was taken or answered since *@total was noted, which is done again.
  */
 bool watchdog_is_still(const struct shared *shared, bool queued, uint64_t *total);
 

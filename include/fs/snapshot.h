@@ -4,12 +4,14 @@
  * What open files show. Each open file has a slot with one text: a read at offset 0 makes it anew
  * (libproc2 keeps /proc files open and rewinds them), a read further in goes on in the same text.
  * Slots are in memory of the keeper, so that a half-read file goes on after the process that served
- * it died. When all slots are taken, one is given away, and who had it gets another one, with a text
- * made anew: never an error. It is the one that was used least recently of those of the container that
- * has most of them, so that nobody loses more by others' open files than is beyond his share.
+ * it died. When all slots are taken, one is given away, and who had it gets another one, with a
+ * text made anew: never an error. It is the one that was used least recently of those of the
+ * container that has most of them, so that nobody loses more by others' open files than is beyond
+ * his share.
  *
- * A file handle has the unique id of its OPEN request in it, which the kernel gives once a mount: so
- * when the memory is lost, the kernel's handles are as good as those of slots that were given away.
+ * A file handle has the unique id of its OPEN request in it, which the kernel gives once a mount:
+ * so when the memory is lost, the kernel's handles are as good as those of slots that were given
+ * away.
  */
 #include <stdatomic.h>
 #include <stdbool.h>

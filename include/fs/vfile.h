@@ -15,7 +15,9 @@ struct vfile {
 	/* See view/views.h. NULL: a directory. */
 	int (*generate)(const struct request *req, struct text *out);
 
-	/* What a reader in no container gets; not for files in a host_tree, where the path tells. */
+	/*
+	 * What a reader in no container gets; not for files in a host_tree, where the path tells.
+	 */
 	enum host_file host;
 
 	/*

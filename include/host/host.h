@@ -40,8 +40,9 @@ void host_on_slow(struct host *host, void (*fn)(void *arg), void *arg);
 void host_slow(const struct host *host);
 
 /*
- * The procfs at its usual place and nothing else, O_PATH, for programs that live for a moment. Its pids
- * may be those of a namespace above ours. A descriptor, or -errno; -ENOENT: no procfs lies there.
+ * The procfs at its usual place and nothing else, O_PATH, for programs that live for a moment. Its
+ * pids may be those of a namespace above ours. A descriptor, or -errno; -ENOENT: no procfs lies
+ * there.
  */
 int host_open_mounted_proc(void);
 

@@ -34,8 +34,8 @@ int host_task_stat(const struct host *host, pid_t tid, struct pidstat *ret);
 int host_pid_nspid(const struct host *host, pid_t pid, uint64_t *ret);
 
 /*
- * Whether @pid got SIGKILL and has not seen it yet: it is about to die, or, frozen on cgroup v1, will
- * when it is thawed; in between it does nothing any more.
+ * Whether @pid got SIGKILL and has not seen it yet: it is about to die, or, frozen on cgroup v1,
+ * will when it is thawed; in between it does nothing any more.
  */
 int host_pid_is_killed(const struct host *host, pid_t pid, bool *ret);
 int host_pid_timens(const struct host *host, pid_t pid, int64_t *ret_ns);

@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 
 /*
- * Ask in the subnet of interface @name, which is up, who has @address. 1: somebody answers, 0: nobody
- * does within half a second, or -errno.
+ * Ask in the subnet of interface @name, which is up, who has @address. 1: somebody answers, 0:
+ * nobody does within half a second, or -errno.
  */
 int arp_is_used(const char *name, struct in_addr address);

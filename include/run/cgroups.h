@@ -3,9 +3,9 @@
 /*
  * The container's cgroups: /lxcfs-clone-run/NAME in every hierarchy of the host, v1, v2 or both.
  *
- * In the launch: cgroups_make() before clone3; cgroups_clone_fd() for CLONE_INTO_CGROUP, if there is
- * one; cgroups_enter() by the parent, while the child waits for its word. A cgroup namespace has for
- * its root where its maker is, which for clone3's CLONE_NEWCGROUP is the parent: the child
+ * In the launch: cgroups_make() before clone3; cgroups_clone_fd() for CLONE_INTO_CGROUP, if there
+ * is one; cgroups_enter() by the parent, while the child waits for its word. A cgroup namespace has
+ * for its root where its maker is, which for clone3's CLONE_NEWCGROUP is the parent: the child
  * unshares it after that word.
  */
 #include <glib.h>
@@ -39,8 +39,8 @@ static inline void cgroups_cleanup(struct cgroups **cgroups)
 #define AUTO_CGROUPS __attribute__((cleanup(cgroups_cleanup)))
 
 /*
- * For exec: where a container that has cgroups of its own (systemd) lets nobody into the topmost one,
- * that of its pid 1, @pid on the host, takes its place.
+ * For exec: where a container that has cgroups of its own (systemd) lets nobody into the topmost
+ * one, that of its pid 1, @pid on the host, takes its place.
  */
 bool cgroups_descend(struct cgroups *cgroups, const struct host *host, pid_t pid, GError **error);
 
@@ -60,5 +60,7 @@ GArray *cgroups_pids(const struct cgroups *cgroups);
 /* Kill every process, paused or not, and wait until they are gone (10 s at most). */
 bool cgroups_kill(const struct cgroups *cgroups, GError **error);
 
-/* Remove the cgroups and those that the container made below. Its processes must have been killed. */
+/*
+ * Remove the cgroups and those that the container made below. Its processes must have been killed.
+ */
 bool cgroups_remove(struct cgroups *cgroups, GError **error);

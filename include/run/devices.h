@@ -23,7 +23,9 @@ GArray *devices_rules(const GArray *devices);
 /* A rule as v1's devices.allow takes it, "c 1:3 rwm". Owned. */
 char *devices_rule_text(const struct device_rule *rule);
 
-/* The program for BPF_CGROUP_DEVICE that allows what @rules name. Owned array of struct bpf_insn. */
+/*
+ * The program for BPF_CGROUP_DEVICE that allows what @rules name. Owned array of struct bpf_insn.
+ */
 GArray *devices_program(const GArray *rules);
 
 /* Let @group have @rules alone. */

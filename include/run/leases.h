@@ -19,9 +19,9 @@ struct leases_wish {
 };
 
 /*
- * A number for container @name of file @dir/@kind, which is made when missing. Who has
- * one keeps it, unless another one is wanted. G_FILE_ERROR_EXIST: taken (by whom, the words say, for
- * a sentence of the caller's); G_FILE_ERROR_NOSPC: none is free.
+ * A number for container @name of file @dir/@kind, which is made when missing. Who has one keeps
+ * it, unless another one is wanted. G_FILE_ERROR_EXIST: taken (by whom, the words say, for a
+ * sentence of the caller's); G_FILE_ERROR_NOSPC: none is free.
  */
 bool leases_take(const char *dir, const char *kind, const char *name,
 		 const struct leases_wish *wish, uint32_t *ret, GError **error);

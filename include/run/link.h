@@ -32,18 +32,23 @@ int link_address_of(const char *name, struct link_address *ret);
 
 /*
  * Some interface has an address in the subnet of @address, or one whose subnet it is in; or a route
- * other than the default one leads to a part of it, or to all of it. True also when nobody can tell.
+ * other than the default one leads to a part of it, or to all of it. True also when nobody can
+ * tell.
  */
 bool link_overlaps(const struct link_address *address);
 
 /*
- * A bridge with that address, up, without IPv6, that is known as ours, with @number, from the moment on when it is
- * there. What is there of it already stays: it may be called again after it was cut short.
+ * A bridge with that address, up, without IPv6, that is known as ours, with @number, from the
+ * moment on when it is there. What is there of it already stays: it may be called again after it
+ * was cut short.
  */
 int link_make_bridge(const struct host *host, const char *name, uint8_t number,
 		     const struct link_address *address);
 
-/* @host_end, up, without IPv6 of the host's, in @bridge; its peer is @peer in the network namespace of @pid. */
+/*
+ * @host_end, up, without IPv6 of the host's, in @bridge; its peer is @peer in the network namespace
+ * of @pid.
+ */
 int link_make_veth(const struct host *host, const char *host_end, const char *bridge,
 		   const char *peer, pid_t pid);
 

@@ -34,13 +34,13 @@ struct net {
 };
 
 /*
- * What @spec needs of the host: for a bridge, that it is there (made when missing, up, with a subnet
- * that nothing else on the host has), an address of it for container @name, and NAT for all of the
- * bridge if asked for. @dir is the state directory. Undone by net_remove(), also when it fails
- * half-way or its process is killed.
+ * What @spec needs of the host: for a bridge, that it is there (made when missing, up, with a
+ * subnet that nothing else on the host has), an address of it for container @name, and NAT for all
+ * of the bridge if asked for. @dir is the state directory. Undone by net_remove(), also when it
+ * fails half-way or its process is killed.
  *
- * A bridge that somebody else has made (docker0, a LAN's) is used as it is. Which of its addresses are
- * free others know, so that --ip must say one, and it is refused when somebody answers to it.
+ * A bridge that somebody else has made (docker0, a LAN's) is used as it is. Which of its addresses
+ * are free others know, so that --ip must say one, and it is refused when somebody answers to it.
  */
 bool net_make(const struct host *host, const char *dir, const char *name,
 	      const struct spec_network *spec, struct net *ret, GError **error);

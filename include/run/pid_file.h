@@ -8,5 +8,8 @@
 /* Writes @pid to the file at @path, whole or not at all. Only a regular file is written over. */
 bool pid_file_write(const char *path, uint64_t pid, GError **error);
 
-/* Removes it, if @path (NULL: none) is a file that still says @pid (0: none): another one is not ours. */
+/*
+ * Removes it, if @path (NULL: none) is a file that still says @pid (0: none): another one is not
+ * ours.
+ */
 void pid_file_remove(const char *path, uint64_t pid);

@@ -16,8 +16,8 @@ void seccomp_filter_clear(struct seccomp_filter *filter);
 
 /*
  * The default filter for who has the capabilities @caps: what docker's profile refuses fails with
- * EPERM; clone3, and what is newer than this libseccomp or than the last system call that was looked
- * at, with ENOSYS.
+ * EPERM; clone3, and what is newer than this libseccomp or than the last system call that was
+ * looked at, with ENOSYS.
  */
 bool seccomp_filter_default(uint64_t caps, struct seccomp_filter *ret, GError **error);
 

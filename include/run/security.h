@@ -2,7 +2,8 @@
 #pragma once
 /*
  * What a process in the container gives up just before exec: groups, user, capabilities, new
- * privileges, system calls. The parent makes it, where a failure is a sentence; the child applies it.
+ * privileges, system calls. The parent makes it, where a failure is a sentence; the child applies
+ * it.
  */
 #include <glib.h>
 #include <stdbool.h>
@@ -34,8 +35,8 @@ struct security_user {
 };
 
 /*
- * All of it, as the last thing before execve: the filter may refuse anything else. With --init it is
- * PID 1 that calls it, before it starts the command, which inherits all. *@ret_what says what
+ * All of it, as the last thing before execve: the filter may refuse anything else. With --init it
+ * is PID 1 that calls it, before it starts the command, which inherits all. *@ret_what says what
  * failed. No allocation. 0 or -errno.
  */
 int security_confine(const struct security *security, const struct security_user *user,

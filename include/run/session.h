@@ -41,8 +41,8 @@ int session_open_signals(void);
 bool session_is_end(int number);
 
 /*
- * Such signals wait from here on, for what follows to take them: or, until the process is there, for
- * the question whether there is none, which *@error says else.
+ * Such signals wait from here on, for what follows to take them: or, until the process is there,
+ * for the question whether there is none, which *@error says else.
  */
 void session_hold_ends(void);
 bool session_goes_on(GError **error);
@@ -63,8 +63,8 @@ bool session_part(struct session *session, int fd, GError **error);
 bool session_expect_child(struct session *session, const struct host *host, GError **error);
 
 /*
- * The same from a child of ours that stays, whose status is that of the process: it is what .pid is,
- * and .pidfd is the process, to which signals go.
+ * The same from a child of ours that stays, whose status is that of the process: it is what .pid
+ * is, and .pidfd is the process, to which signals go.
  */
 bool session_expect_waiter(struct session *session, GError **error);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* What a container is to be: filled from the command line, checked whole before anything is made. */
+/*
+ * What a container is to be: filled from the command line, checked whole before anything is made.
+ */
 #include <glib.h>
 #include <netinet/in.h>
 #include <stdbool.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * What is known of a container, in STATE_DIR/NAME: its record (state.json, always whole), and a lock
- * that its monitor holds as long as it lives. So whoever finds the lock free knows that the monitor
- * is gone, whatever ended it. Its container dies with it, unless that has its own pid 1
+ * What is known of a container, in STATE_DIR/NAME: its record (state.json, always whole), and a
+ * lock that its monitor holds as long as it lives. So whoever finds the lock free knows that the
+ * monitor is gone, whatever ended it. Its container dies with it, unless that has its own pid 1
  * (--no-init) or the host's pids: what lives on is in its cgroups.
  */
 #include <glib.h>

@@ -28,9 +28,9 @@ bool users_drop(const char *dir, const char *name, GError **error);
 bool users_map(const struct host *host, pid_t pid, const struct users *users, GError **error);
 
 /*
- * The pure parts. Range @number that the texts of the two files leave room for; false: there are not
- * as many. And whether @map, the text of a uid_map, gives ids of the range that begins with @first
- * to other ids.
+ * The pure parts. Range @number that the texts of the two files leave room for; false: there are
+ * not as many. And whether @map, the text of a uid_map, gives ids of the range that begins with
+ * @first to other ids.
  */
 bool users_range(const char *subuid, const char *subgid, uint32_t number, struct users *ret);
 bool users_map_has(const char *map, uint32_t first);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * The log, on stderr: "<3>..." for journald when it listens, else "lxcfs-clone: error: ...". At most a
- * few lines a second get through, however often something fails: a container cannot fill the log.
+ * The log, on stderr: "<3>..." for journald when it listens, else "lxcfs-clone: error: ...". At
+ * most a few lines a second get through, however often something fails: a container cannot fill the
+ * log.
  */
 #include <stdbool.h>
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* Bytes as "\040", the way that the kernel's tables and our own lines have what would split them. */
+/*
+ * Bytes as "\040", the way that the kernel's tables and our own lines have what would split them.
+ */
 #include "util/text.h"
 
 /* Undo it in place, \000 excepted: what is no escape stays as it is. Returns @str. */

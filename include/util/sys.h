@@ -11,7 +11,10 @@ int sys_open_beneath(int dirfd, const char *path, int flags);
 /* The same, and into no other mount. */
 int sys_open_child(int dirfd, const char *path, int flags);
 
-/* The id, in the tables of mounts, of the mount that @fd is open in: its file system is not asked. Linux 5.8. */
+/*
+ * The id, in the tables of mounts, of the mount that @fd is open in: its file system is not asked.
+ * Linux 5.8.
+ */
 int sys_mount_id(int fd, uint64_t *ret);
 
 /* What there is to know of a mount without a table. */
@@ -21,15 +24,17 @@ struct sys_mount {
 };
 
 /*
- * statmount(2) of the mount that @fd is open in, which is in our mount namespace; its file system is not
- * asked. -ENOSYS before Linux 6.8.
+ * statmount(2) of the mount that @fd is open in, which is in our mount namespace; its file system
+ * is not asked. -ENOSYS before Linux 6.8.
  */
 int sys_mount_about(int fd, struct sys_mount *ret);
 
 /* pidfd_open(2), close-on-exec. */
 int sys_pidfd_open(pid_t pid);
 
-/* pidfd_getfd(2): what is number @fd in the process of @pidfd, close-on-exec. -ENOSYS before 5.6. */
+/*
+ * pidfd_getfd(2): what is number @fd in the process of @pidfd, close-on-exec. -ENOSYS before 5.6.
+ */
 int sys_pidfd_getfd(int pidfd, int fd);
 
 /*
@@ -41,7 +46,9 @@ int sys_mount_private_proc(void);
 /* The tree at @path without what is mounted on top of it below (open_tree, not recursive). */
 int sys_clone_tree(const char *path);
 
-/* openat2(2): as if @dirfd (AT_FDCWD: the working directory) were the root; following no symlink. */
+/*
+ * openat2(2): as if @dirfd (AT_FDCWD: the working directory) were the root; following no symlink.
+ */
 int sys_open_in_root(int dirfd, const char *path, int flags);
 
 /*

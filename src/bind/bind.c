@@ -15,10 +15,10 @@
 #define MOST_TRIES 8u
 
 /*
- * Namespaces that have nothing to do with each other are seen to at once. An ordinary table of mounts
- * takes a millisecond, or, on a busy machine, many: a container that has a long one waits for the
- * others. What others share is changed when nobody else is at work (but who is late). At last comes who is in one namespace
- * with somebody that is held up.
+ * Namespaces that have nothing to do with each other are seen to at once. An ordinary table of
+ * mounts takes a millisecond, or, on a busy machine, many: a container that has a long one waits
+ * for the others. What others share is changed when nobody else is at work (but who is late). At
+ * last comes who is in one namespace with somebody that is held up.
  */
 enum stage { AT_ONCE, AT_LENGTH, ONE_BY_ONE, AT_LAST, N_STAGES };
 static const unsigned patience_ms[N_STAGES] = { 20, 500, 5000, 5000 };

@@ -29,7 +29,10 @@
 /* Killed, they end, or are stuck in the kernel. */
 #define DYING_MS   50u
 
-/* What an envoy sends: a result, or that its report is full. Then it is sent the same when that was read. */
+/*
+ * What an envoy sends: a result, or that its report is full. Then it is sent the same when that was
+ * read.
+ */
 #define REPORT_FULL ENVOY_N_RESULTS
 
 struct envoy {

@@ -44,8 +44,8 @@ void visit_begin(int sock, void *visit)
 }
 
 /*
- * The paths of mountinfo are right from here on, and no file of the host's can be reached but for those
- * of its procfs, which is the working directory.
+ * The paths of mountinfo are right from here on, and no file of the host's can be reached but for
+ * those of its procfs, which is the working directory.
  */
 static int enter(const struct visit *v, int ns, int root)
 {
@@ -101,8 +101,8 @@ static void say_error(struct guest *g, const struct bound *b, int r)
 }
 
 /*
- * The descriptor's name in the host's procfs, where we are: what is changed by it is not found by its
- * path, which the container may have changed since it was looked at.
+ * The descriptor's name in the host's procfs, where we are: what is changed by it is not found by
+ * its path, which the container may have changed since it was looked at.
  */
 static const char *name_of(int fd, char path[32])
 {
@@ -235,8 +235,8 @@ static void repair_stack(struct guest *g, const struct bound *top)
 }
 
 /*
- * What lies at the mount point itself, what would take that along when it is unmounted, and the copy
- * of it in a namespace that is no container, as services have.
+ * What lies at the mount point itself, what would take that along when it is unmounted, and the
+ * copy of it in a namespace that is no container, as services have.
  */
 static bool is_own(const struct visit *v, const struct bound *b)
 {

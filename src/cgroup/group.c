@@ -22,8 +22,8 @@
 
 /*
  * What a container's cgroup is to have on v2; a host without one of them is no failure yet. From a
- * cgroup with processes, which the root of a cgroup namespace may be, the kernel would hand down some:
- * and make it threaded, so that nothing could run below it.
+ * cgroup with processes, which the root of a cgroup namespace may be, the kernel would hand down
+ * some: and make it threaded, so that nothing could run below it.
  */
 static void hand_down(int dir)
 {

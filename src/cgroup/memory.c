@@ -169,7 +169,8 @@ static int get_stat(struct cg_node *node, uint64_t max, struct cg_memory *ret)
 }
 
 /*
- * One level of the chain: fold its limits into @ret, and if it is the container's @own, its numbers.
+ * One level of the chain: fold its limits into @ret, and if it is the container's @own, its
+ * numbers.
  *
  * v1's memory.stat tells the least limit of the chain, also of levels that are not mounted here.
  * Where that is one of a level above, that level has less free than what is taken here for the

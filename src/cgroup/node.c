@@ -354,7 +354,9 @@ static int node_fd(struct cg_node *n, enum cg_file file)
 	if (fd < 0 && errno != ENOENT)
 		return -errno;
 	if (fd < 0) {
-		/* On v2 controllers come and go, and a dead cgroup has no files: only v1 is sure. */
+		/*
+		 * On v2 controllers come and go, and a dead cgroup has no files: only v1 is sure.
+		 */
 		if (cg_node_version(n) == CG_V1 && faccessat(n->dir, "cgroup.procs", F_OK, 0) == 0)
 			atomic_store(&n->fds[file], FD_ABSENT);
 		return -ENOENT;

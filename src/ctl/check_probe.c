@@ -179,7 +179,10 @@ static void remove_left_in(const struct cg_hierarchy *h)
 	(void)unlinkat(h->dir, ABOVE, AT_REMOVEDIR);
 }
 
-/* Of a check that was killed. Those of one that runs are not told from them in another PID namespace. */
+/*
+ * Of a check that was killed. Those of one that runs are not told from them in another PID
+ * namespace.
+ */
 static void remove_left(const struct check *c)
 {
 	for (size_t i = 0; !host_is_nested(c->host) && i < c->layout->n_hierarchies; i++)

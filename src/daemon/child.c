@@ -76,7 +76,10 @@ int child_start(int executable, char **argv, const struct handed *handed, const 
 
 		h.control = pair[1];
 		h.peer = keeper;
-		/* Until it is ready it is of no use without us; of a binary that is not ours, never. */
+		/*
+		 * Until it is ready it is of no use without us; of a binary that is not ours,
+		 * never.
+		 */
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		sigprocmask(SIG_SETMASK, mask, NULL);
 		child_exec(executable, argv, "--worker", &h);

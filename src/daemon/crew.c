@@ -41,8 +41,8 @@ struct crew {
 	const struct shared *shared;
 	struct keeper_record *record;
 	/*
-	 * candidate: of an upgrade under way, that .trial is of; former: until the one that serves has
-	 * proven itself, .standby is of it; next: another upgrade, for when this one is over. -1: none.
+	 * candidate: of an upgrade under way, that .trial is of; former: until the one that serves
+	 * has proven itself, .standby is of it; next: another upgrade, later. -1: none.
 	 */
 	int executable, candidate, former, next;
 	struct child serving, standby, trial;
@@ -194,7 +194,7 @@ static void bury_serving(struct crew *c)
 	lose_serving(c, pid, why);
 }
 
-/* What became of @child, ready within @patience_ms: owned, NULL: nothing bad. Dead, it is forgotten. */
+/* What became of @child, ready within @patience_ms: NULL: nothing bad. Dead, it is forgotten. */
 static char *trouble_of(struct child *child, uint64_t patience_ms)
 {
 	if (!child->pid || (child->ready && !child_is_dead(child)))

@@ -99,7 +99,9 @@ void estate_run(struct estate *e)
 
 bool estate_has_heir(const struct estate *e, const struct host *host, int signal)
 {
-	/* SIGINT is somebody's who means it; SIGTERM is how services and pods are restarted, too. */
+	/*
+	 * SIGINT is somebody's who means it; SIGTERM is how services and pods are restarted, too.
+	 */
 	if (signal != SIGTERM)
 		return false;
 	return e->attending >= 0 || (e->stored > 0 && store_has_heir(host));

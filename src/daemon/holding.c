@@ -30,7 +30,10 @@
  */
 #define LOOK_MS 1000u
 
-/* One that lives answers in a moment; one that is stopped keeps an instance waiting for this, twice. */
+/*
+ * One that lives answers in a moment; one that is stopped keeps an instance waiting for this,
+ * twice.
+ */
 #define ANSWER_MS 2000
 
 struct client {

@@ -182,8 +182,8 @@ G_NORETURN static void ask_for_heir(const struct keeper *k)
 }
 
 /*
- * Whether another instance is to go on. To ask takes seconds, when the machine is busy: a process of
- * its own does it, and should the worker die meanwhile it is replaced.
+ * Whether another instance is to go on. To ask takes seconds, when the machine is busy: a process
+ * of its own does it, and should the worker die meanwhile it is replaced.
  */
 static bool find_heir(struct keeper *k)
 {
@@ -334,7 +334,9 @@ static void settle(struct keeper *k)
 	const char *mountpoint = k->config->mountpoint;
 	bool stored = record->stored == 2, held = true;
 
-	/* The record is of an instance before us; what of it is still so tells where we found it. */
+	/*
+	 * The record is of an instance before us; what of it is still so tells where we found it.
+	 */
 	if (k->config->role == ROLE_FIRST) {
 		stored = k->seat.inherited && k->estate.found == ESTATE_IN_STORE;
 		held = k->seat.inherited && k->estate.found == ESTATE_WITH_HOLDER;

@@ -108,7 +108,9 @@ static void unlock_of(pid_t pid, int fd)
 		(void)flock(lock, LOCK_UN);
 }
 
-/* Calls unlock_of() for each that has @file, if @unlock. Returns whether all of them were killed. */
+/*
+ * Calls unlock_of() for each that has @file, if @unlock. Returns whether all of them were killed.
+ */
 static bool are_killed(const struct host *host, const struct file *file, bool unlock)
 {
 	DIR *dir = open_dir(host_proc_dir(host), ".");

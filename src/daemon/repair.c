@@ -71,7 +71,9 @@ static bool repair(const char *mountpoint)
 	return !report.incomplete && !report.counts[BIND_FAILED] && !report.counts[BIND_TIMEOUT];
 }
 
-/* The pid of a child to be reaped, or -errno. It ends with status 0 if nothing is left to be done. */
+/*
+ * The pid of a child to be reaped, or -errno. It ends with status 0 if nothing is left to be done.
+ */
 static pid_t start(const char *mountpoint)
 {
 	pid_t keeper = getpid();
@@ -100,8 +102,8 @@ static void fail(struct repair *r, const char *mountpoint)
 }
 
 /*
- * The process is on record, because it stays our child when we become another binary. One of a keeper
- * before us is nobody's child, and died with it.
+ * The process is on record, because it stays our child when we become another binary. One of a
+ * keeper before us is nobody's child, and died with it.
  */
 static void reap(struct repair *r, struct keeper_record *record, const char *mountpoint)
 {

@@ -23,8 +23,8 @@
 #endif
 
 /*
- * Each changes with anything that lies in the part. Of the names it had better not: the kernel keeps
- * their numbers, and without them the next start has to mount anew.
+ * Each changes with anything that lies in the part. Of the names it had better not: the kernel
+ * keeps their numbers, and without them the next start has to mount anew.
  */
 static const uint32_t versions[SHARED_N_PARTS] = {
 	[SHARED_HEADER] = 1,    [SHARED_JOURNAL] = 1, [SHARED_BACKLOG] = 2,

@@ -23,8 +23,8 @@
 #define STATE_NAME "state"
 
 /*
- * Without an answer the mount ends, and a host that is busy takes seconds to run systemctl. The worker
- * serves meanwhile, and systemd waits for 90 s.
+ * Without an answer the mount ends, and a host that is busy takes seconds to run systemctl. The
+ * worker serves meanwhile, and systemd waits for 90 s.
  */
 #define ASK_TIMEOUT_MS 10000u
 
@@ -132,7 +132,9 @@ static char *service_in(const char *path)
 
 	for (char **p = parts; *p; p++)
 		if (g_str_has_suffix(*p, ".service"))
-			/* Names that could be taken for a file of the kernel have a '_' in front. */
+			/*
+			 * Names that could be taken for a file of the kernel have a '_' in front.
+			 */
 			return g_strdup(**p == '_' ? *p + 1 : *p);
 	return NULL;
 }

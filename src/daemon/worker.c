@@ -30,7 +30,7 @@
 /* How often one that stands by looks whether the keeper has left it a dead worker's place. */
 #define LOOK_MS 3000
 
-/* At so many looks in a row has nothing moved: a keeper that is well would have replaced the worker. */
+/* So many looks in a row at which nothing moved: a keeper that is well would have acted. */
 #define MOST_STILL 3u
 
 /* Rendering needs little; the biggest frame is a few buffers of 8 KiB. */
@@ -270,9 +270,9 @@ static unsigned count_still(const struct worker *w, uint64_t *looked_ms, uint64_
 }
 
 /*
- * A keeper that is well has us go on at once when the worker dies, and within seconds when that does
- * nothing. One that has not is stopped: it is killed, so that it does not come to life beside another one. If it is frozen (on v1) it does that
- * when it is thawed, and nothing before.
+ * A keeper that is well has us go on at once when the worker dies, and within seconds when that
+ * does nothing. One that has not is stopped: it is killed, so that it does not come to life beside
+ * another one. If it is frozen (on v1) it does that when it is thawed, and nothing before.
  */
 static void watch_keeper(struct worker *w)
 {

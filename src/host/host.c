@@ -300,7 +300,10 @@ int host_text_get(struct host *h, enum host_file file, unsigned max_age_ms, stru
 	int r;
 
 	if (!t || now - made > max_age_ms + LATE_MS) {
-		/* The first readers ever, or after a pause, wait for the text that one of them makes. */
+		/*
+		 * The first readers ever, or after a pause, wait for the text that one of them
+		 * makes.
+		 */
 		host_text_cleanup(&t);
 		pthread_mutex_lock(&c->making);
 		t = cache_peek(c, &made);

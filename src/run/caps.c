@@ -169,7 +169,9 @@ int caps_set(uint64_t caps)
 
 	if (syscall(SYS_capset, &header, data) < 0)
 		return -errno;
-	/* Emptied with the inheritable set; said in so many words. Before Linux 4.3 there is none. */
+	/*
+	 * Emptied with the inheritable set; said in so many words. Before Linux 4.3 there is none.
+	 */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		return -errno;
 	return 0;

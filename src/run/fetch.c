@@ -39,8 +39,8 @@ void mounts_clear(struct mounts *mounts)
 }
 
 /*
- * Of all that is mounted below it, too, and nobody's peer, as docker does it: what either side mounts
- * there later the other does not see.
+ * Of all that is mounted below it, too, and nobody's peer, as docker does it: what either side
+ * mounts there later the other does not see.
  */
 static bool fetch(const char *source, const char *target, bool ro, GArray *to, GError **error)
 {

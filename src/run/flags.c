@@ -7,8 +7,10 @@
 
 #include "run/fail.h"
 
-/* Of --help, which is to fit 24 lines of 80: more rows stand in two columns. What is longer than its
- * place shifts the rest of its column. */
+/*
+ * Of --help, which is to fit 24 lines of 80: more rows stand in two columns. What is longer than
+ * its place shifts the rest of its column.
+ */
 #define LEFT_WIDTH   20
 #define COLUMN_WIDTH 38
 #define ROWS_MAX     22

@@ -21,8 +21,8 @@
 
 /*
  * From one descriptor to another, a part at a time: it is read once the former part is written, and
- * written when there is room, so that we never wait in a write while signals come. (A pipe that polls
- * as writable takes PIPE_BUF bytes.)
+ * written when there is room, so that we never wait in a write while signals come. (A pipe that
+ * polls as writable takes PIPE_BUF bytes.)
  */
 struct pump {
 	int from, to;    /* owned; -1: closed */

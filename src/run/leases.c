@@ -16,7 +16,10 @@
 /* Before the name of a lock: no kind begins like it. */
 #define LOCK_PREFIX "lock,"
 
-/* For who has it: nft is slow where there are many rules, and may have to be waited for several times. */
+/*
+ * For who has it: nft is slow where there are many rules, and may have to be waited for several
+ * times.
+ */
 #define PATIENCE_MS 30000u
 
 struct lease {
@@ -153,8 +156,8 @@ int leases_lock(const char *dir, const char *what, GError **error)
 	int r;
 
 	/*
-	 * Not O_CLOEXEC: a program that was started under the lock, as nft, and that goes on when we
-	 * are killed, holds it until it is done.
+	 * Not O_CLOEXEC: a program that was started under the lock, as nft, and that goes on when
+	 * we are killed, holds it until it is done.
 	 */
 	if (g_mkdir_with_parents(dir, 0700) == 0)
 		fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);

@@ -17,9 +17,9 @@
 #include "util/fd.h"
 
 /*
- * What tells a bridge that we made from others: its hardware address, which the kernel takes with the
- * name, so that there is no bridge of ours without; locally administered, its last byte a number. A
- * bridge that is given none has that of a port, and another one when that port goes.
+ * What tells a bridge that we made from others: its hardware address, which the kernel takes with
+ * the name, so that there is no bridge of ours without; locally administered, its last byte a
+ * number. A bridge that is given none has that of a port, and another one when that port goes.
  */
 static const uint8_t our_mark[] = { 0x02, 'l', 'x', 'c', 'r' };
 
@@ -222,8 +222,8 @@ int link_add_default_route(const char *name, struct in_addr gateway)
 }
 
 /*
- * Before @name is up. By IPv6, which nobody has asked for, a container could tell the host routes and
- * addresses (router advertisements). A kernel without it has no such file.
+ * Before @name is up. By IPv6, which nobody has asked for, a container could tell the host routes
+ * and addresses (router advertisements). A kernel without it has no such file.
  */
 static int shut_ipv6(const struct host *host, const char *name)
 {

@@ -100,7 +100,9 @@ static void accept_in(GString *out, const char *chain, const char *bridge, const
 				       chain, ways[i], bridge, mark);
 }
 
-/* Those of others that see what is forwarded: without our rules, and, if @accept, with them anew. */
+/*
+ * Those of others that see what is forwarded: without our rules, and, if @accept, with them anew.
+ */
 static bool edit_others(GString *out, const char *bridge, const char *mark, bool accept,
 			GError **error)
 {

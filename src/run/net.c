@@ -14,7 +14,9 @@
 #include "run/nat.h"
 #include "util/fd.h"
 
-/* In the state directory: the lock, the addresses of a bridge, that it has NAT, who may have one. */
+/*
+ * In the state directory: the lock, the addresses of a bridge, that it has NAT, who may have one.
+ */
 #define LOCK       "net"
 #define KIND       "net-"
 #define NAT_MARK   "nat-"

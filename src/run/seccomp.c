@@ -109,10 +109,10 @@ static const struct sock_filter personality_code[] = {
 };
 
 /*
- * Not AF_VSOCK, which knows no namespaces and leads to the host's hypervisor, nor AF_ALG, which leads
- * to all of the kernel's ciphers; nor what is newer than AF_MCTP. In docker's profile, too, socketcall
- * remains a way to them: its arguments are in memory, where no filter looks, and 32-bit programs have
- * no other way to any socket.
+ * Not AF_VSOCK, which knows no namespaces and leads to the host's hypervisor, nor AF_ALG, which
+ * leads to all of the kernel's ciphers; nor what is newer than AF_MCTP. In docker's profile, too,
+ * socketcall remains a way to them: its arguments are in memory, where no filter looks, and 32-bit
+ * programs have no other way to any socket.
  */
 static const struct sock_filter socket_code[] = {
 	LOAD(ARGUMENT(0)),      IF(JEQ, AF_ALG, 2, 0), IF(JEQ, AF_VSOCK, 1, 0),
@@ -227,8 +227,8 @@ static int refuse_all(scmp_filter_ctx ctx, uint64_t caps)
 }
 
 /*
- * Whatever is refused by its number alone is libseccomp's matter, in @ctx. The rest is in @code, which
- * is asked before: of a refused family libseccomp would make a refused socketcall.
+ * Whatever is refused by its number alone is libseccomp's matter, in @ctx. The rest is in @code,
+ * which is asked before: of a refused family libseccomp would make a refused socketcall.
  */
 static int add_all(scmp_filter_ctx ctx, GArray *code, uint64_t caps)
 {

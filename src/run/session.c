@@ -191,7 +191,9 @@ static pid_t pid_of(const struct host *host, int pidfd)
 	return line ? (pid_t)strtol(line + strlen("\nPid:\t"), NULL, 10) : 0;
 }
 
-/* What comes over the channel may be the container's words already: it names no one else's child. */
+/*
+ * What comes over the channel may be the container's words already: it names no one else's child.
+ */
 static bool is_child(pid_t pid)
 {
 	siginfo_t info;

@@ -32,7 +32,9 @@ struct line {
 	uint64_t first, count;
 };
 
-/* Takes the line at *@p, and *@p to the next one. False: the end. What is no such line has count 0. */
+/*
+ * Takes the line at *@p, and *@p to the next one. False: the end. What is no such line has count 0.
+ */
 static bool next_line(const char **p, struct line *ret)
 {
 	const char *line = *p, *end = strchrnul(line, '\n'), *at = memchr(line, ':', end - line);

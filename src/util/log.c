@@ -69,7 +69,9 @@ static void put(enum log_level level, const char *sentence)
 
 	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
 
-	/* Who reads our log may have stopped doing so: containers' reads are not to wait for that. */
+	/*
+	 * Who reads our log may have stopped doing so: containers' reads are not to wait for that.
+	 */
 	if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT))
 		return;
 	/* One write: lines of two processes don't mix. Nobody is left to tell when it fails. */

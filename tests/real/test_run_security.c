@@ -76,7 +76,10 @@ static void test_user_has_none_and_the_groups_that_were_asked_for(void **state)
 	security_clear(&a.security);
 }
 
-/* Calls that root needs no capability for: only the filter says no. The first that does not fail so. */
+/*
+ * Calls that root needs no capability for: only the filter says no. The first that does not fail
+ * so.
+ */
 static int be_refused(void *arg)
 {
 	static const struct {

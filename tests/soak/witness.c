@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Sees what a container sees while the daemon dies and comes back: reads its files all the time, when nobody
- * else wants the CPU. That is too seldom to tell since when they work again: a lookout, of ordinary
- * priority, looks every few milliseconds whether the dead one was replaced. From then on no reading may
- * fail.
+ * Sees what a container sees while the daemon dies and comes back: reads its files all the time,
+ * when nobody else wants the CPU. That is too seldom to tell since when they work again: a lookout,
+ * of ordinary priority, looks every few milliseconds whether the dead one was replaced. From then
+ * on no reading may fail.
  *
  *   witness -c CONTROL -i INDEX -k KB -p PID FILE...
  *
- * It joins the namespaces and the root directory of process PID; -k: what MemTotal must say. CONTROL is a
- * file of slots. The first one has the phase (even: a daemon is started or there, odd: it is about to die
- * or dead, ~0: the end) and in place of a time the minor number of the file system that works, once there
- * is one. Slot INDEX is this one's. A reading must give the container's text. It may fail for want of a
- * daemon: in an odd phase, and in an even one until that file was read for the first time. Anything else
- * is told on stderr, and status 1.
+ * It joins the namespaces and the root directory of process PID; -k: what MemTotal must say.
+ * CONTROL is a file of slots. The first one has the phase (even: a daemon is started or there, odd:
+ * it is about to die or dead, ~0: the end) and in place of a time the minor number of the file
+ * system that works, once there is one. Slot INDEX is this one's. A reading must give the
+ * container's text. It may fail for want of a daemon: in an odd phase, and in an even one until
+ * that file was read for the first time. Anything else is told on stderr, and status 1.
  */
 #include <err.h>
 #include <errno.h>

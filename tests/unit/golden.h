@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * What the tests of views stand on: texts that were rendered, golden files to compare them with, and
- * a request of the container that a recorded host has. GOLDEN_WRITE=1 writes the golden files anew;
- * read the difference before it is kept.
+ * What the tests of views stand on: texts that were rendered, golden files to compare them with,
+ * and a request of the container that a recorded host has. GOLDEN_WRITE=1 writes the golden files
+ * anew; read the difference before it is kept.
  */
 #include "fixture.h"
 

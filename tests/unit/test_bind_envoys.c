@@ -98,7 +98,9 @@ static void test_one_that_dies_is_told_of(void **state)
 	(void)state;
 }
 
-/* 100 that hang, and among them some that take a moment: these are done, whoever else is given up. */
+/*
+ * 100 that hang, and among them some that take a moment: these are done, whoever else is given up.
+ */
 static void test_those_that_hang_have_no_other_given_up(void **state)
 {
 	uint64_t start = sys_coarse_ms();

@@ -115,7 +115,9 @@ static void test_deep_nesting_is_removed(void **state)
 
 	(void)state;
 	lab_hybrid(&lab);
-	/* as long as a path may be: more levels than descriptors that a process may have by default */
+	/*
+	 * as long as a path may be: more levels than descriptors that a process may have by default
+	 */
 	while (path->len < 3900)
 		g_string_append(path, "/d");
 	lab_mkdir(&lab, path->str);

@@ -3,7 +3,9 @@
 
 #include "levels.h"
 
-/* v1's memory.stat tells the least limit of the chain: the container's own need not be asked for. */
+/*
+ * v1's memory.stat tells the least limit of the chain: the container's own need not be asked for.
+ */
 static void test_v1_limit_is_taken_from_memory_stat(void **state)
 {
 	struct cg_memory m;

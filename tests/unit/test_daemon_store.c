@@ -63,7 +63,9 @@ static void manager_hears_removal(const struct manager *m)
 	assert_int_equal(manager_hears(m, "FDSTOREREMOVE=1\nFDNAME=state"), -1);
 }
 
-/* What was passed: 'd' a device that lives, 'x' one that is dead, 'f' a file, 'p' a pipe, '-' none. */
+/*
+ * What was passed: 'd' a device that lives, 'x' one that is dead, 'f' a file, 'p' a pipe, '-' none.
+ */
 static int open_kind(char kind)
 {
 	int fds[2];
