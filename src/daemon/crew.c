@@ -194,7 +194,7 @@ static void bury_serving(struct crew *c)
 	lose_serving(c, pid, why);
 }
 
-/* What became of @child, ready within @patience_ms: NULL: nothing bad. Dead, it is forgotten. */
+/* Owned: what became of @child within @patience_ms; NULL: nothing bad. Dead, it is forgotten. */
 static char *trouble_of(struct child *child, uint64_t patience_ms)
 {
 	if (!child->pid || (child->ready && !child_is_dead(child)))
