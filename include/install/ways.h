@@ -62,6 +62,9 @@ void way_set_add(struct way_set *set, const struct way *way);
 /* NULL: there is no such way. */
 const struct way *way_find(const char *name);
 
+/* For which containers it is, as the host's files are now, whose root directory is @root. */
+const char *way_for_whom(int root, const struct way *way);
+
 /* The files of the whole tree, as lists of hooks have them: "proc/meminfo". Owned. */
 GPtrArray *way_files(void);
 

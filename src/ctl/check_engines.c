@@ -69,16 +69,6 @@ static void ask_engine(const struct check *c, const struct way *way, bool told, 
 			engines[i].ask(c, way, told, f);
 }
 
-static const char *for_whom(int root, const struct way *way)
-{
-	g_autofree char *text = NULL;
-
-	if (way->makes_default && place_read(root, way->path, &text, NULL) && text &&
-	    way->makes_default(text))
-		return WAY_EVERY;
-	return way->whom;
-}
-
 static void judge(const struct check *c, int root, const struct way *way, enum plan_state state,
 		  struct findings *f)
 {
@@ -101,7 +91,7 @@ static void judge(const struct check *c, int root, const struct way *way, enum p
 			     "%s is not as it would be written now", way->path);
 	else
 		findings_add(f, FINDING_OK, way->name, NULL, "%s: for %s", way->path,
-			     for_whom(root, way));
+			     way_for_whom(root, way));
 	ask_engine(c, way, state != PLAN_MISSING, f);
 }
 

@@ -27,8 +27,8 @@ static const struct command {
 	{ .name = "status",
 	  .options = "[--json]",
 	  .run = ctl_status,
-	  .takes = JSON,
-	  .does = "show how the daemon does" },
+	  .takes = JSON | ROOT,
+	  .does = "show how the daemon does, and which engines use it" },
 	{ .name = "check",
 	  .options = "[--json]",
 	  .run = ctl_check,
@@ -88,7 +88,7 @@ static int help(void)
 	     "  --dry-run           change nothing, say what would be done\n"
 	     "  --json              for programs\n"
 	     "  --default           install docker: for all containers, without --runtime\n"
-	     "  --root DIR          (un)install, check: the host's root is at DIR\n"
+	     "  --root DIR          status, check, (un)install: the host's root is at DIR\n"
 	     "  --mountpoint DIR    install: where the daemon serves\n"
 	     "  -h, --help          this text\n"
 	     "  --version           the version\n\n"

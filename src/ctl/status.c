@@ -9,6 +9,7 @@
 #include "bind/live.h"
 #include "ctl/ask.h"
 #include "ctl/command.h"
+#include "install/plan.h"
 #include "util/fd.h"
 #include "util/num.h"
 #include "util/octal.h"
@@ -135,7 +136,43 @@ static bool is_restart(const char *line)
 	return g_str_has_prefix(line, "restart ");
 }
 
-static void print_json(char **lines)
+typedef void way_fn(const struct way *way, const char *whom, void *arg);
+
+/* Those that are installed. */
+static void each_way(const struct ctl_args *args, way_fn *fn, void *arg)
+{
+	const struct way_options options = { .mountpoint = args->mountpoint };
+	AUTO_FD int root = open(args->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	for (size_t i = 0; root >= 0 && i < n_ways; i++) {
+		enum plan_state state;
+
+		if (plan_state(root, &ways[i], &options, &state, NULL) && state != PLAN_MISSING)
+			fn(&ways[i], way_for_whom(root, &ways[i]), arg);
+	}
+}
+
+static void print_way(const struct way *way, const char *whom, void *arg)
+{
+	(void)arg;
+	printf("%-18s %s: %s\n", "installed for", way->name, whom);
+}
+
+static void add_way(const struct way *way, const char *whom, void *arg)
+{
+	JsonBuilder *b = arg;
+
+	json_builder_begin_object(b);
+	json_builder_set_member_name(b, "engine");
+	json_builder_add_string_value(b, way->name);
+	json_builder_set_member_name(b, "for");
+	json_builder_add_string_value(b, whom);
+	json_builder_set_member_name(b, "file");
+	json_builder_add_string_value(b, way->path);
+	json_builder_end_object(b);
+}
+
+static void print_json(const struct ctl_args *args, char **lines)
 {
 	g_autoptr(JsonBuilder) b = json_builder_new();
 	g_autoptr(JsonNode) root = NULL;
@@ -154,13 +191,17 @@ static void print_json(char **lines)
 		if (is_restart(*l))
 			add_restart(b, *l + strlen("restart "));
 	json_builder_end_array(b);
+	json_builder_set_member_name(b, "installed");
+	json_builder_begin_array(b);
+	each_way(args, add_way, b);
+	json_builder_end_array(b);
 	json_builder_end_object(b);
 	root = json_builder_get_root(b);
 	text = json_to_string(root, TRUE);
 	puts(text);
 }
 
-static void print_text(char **lines)
+static void print_text(const struct ctl_args *args, char **lines)
 {
 	for (char **l = lines; *l; l++) {
 		bool restart = is_restart(*l);
@@ -171,6 +212,7 @@ static void print_text(char **lines)
 		else if (value)
 			print_line(*l, value);
 	}
+	each_way(args, print_way, NULL);
 }
 
 static int say_silence(const char *mountpoint)
@@ -213,8 +255,8 @@ int ctl_status(const struct ctl_args *args)
 	if (refused)
 		return ctl_error("the lxcfs-clone at %s says: %s", args->mountpoint, refused);
 	if (args->json)
-		print_json(lines);
+		print_json(args, lines);
 	else
-		print_text(lines);
+		print_text(args, lines);
 	return CTL_OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fs/vfile.h"
+#include "install/place.h"
 
 #define BIN(name)                                                                                  \
 	"/usr/bin/" name, "/usr/sbin/" name, "/usr/local/bin/" name, "/usr/local/sbin/" name
@@ -85,6 +86,16 @@ const struct way *way_find(const char *name)
 		if (strcmp(ways[i].name, name) == 0)
 			return &ways[i];
 	return NULL;
+}
+
+const char *way_for_whom(int root, const struct way *way)
+{
+	g_autofree char *text = NULL;
+
+	if (way->makes_default && place_read(root, way->path, &text, NULL) && text &&
+	    way->makes_default(text))
+		return WAY_EVERY;
+	return way->whom;
 }
 
 GPtrArray *way_files(void)

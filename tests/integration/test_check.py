@@ -86,6 +86,27 @@ def test_all_is_well(lab):
     equal(lines[-1], f'{len(lines) - 1} ok, 0 to be looked at, 0 wrong', 'the last line')
 
 
+def test_status_tells_which_engines_use_it(lab):
+    """Those that it is installed for, and for which of their containers."""
+    daemon, root = lab.start_daemon(), Root(lab)
+
+    def installed():
+        status, out, err = ctl(lab, 'status', '--json', '--root', root.path, daemon.mnt)
+        equal((status, err), (0, ''), 'status and stderr')
+        return {one['engine']: (one['for'], one['file']) for one in json.loads(out)['installed']}
+
+    equal(installed(), {}, 'before any')
+    root.done('install', 'podman', 'docker', '--mountpoint', daemon.mnt)
+    equal(set(installed()), {'podman', 'crio', 'docker'}, 'engines')
+    equal(installed()['docker'], ('docker run --runtime lxcfs-clone', f'/{DOCKER}'), 'docker')
+    root.done('install', 'docker', '--default', '--mountpoint', daemon.mnt)
+    equal(installed()['docker'], ('every container', f'/{DOCKER}'), 'docker by default')
+    _status, out, _err = ctl(lab, 'status', '--root', root.path, daemon.mnt)
+    holds(out, 'installed for      docker: every container\n', 'for people')
+    root.done('uninstall', 'podman', 'docker')
+    equal(installed(), {}, 'after all')
+
+
 def test_no_daemon(lab):
     """Nothing ever served, or all processes were killed: how to start it."""
     root, daemon = Root(lab), lab.start_daemon()
