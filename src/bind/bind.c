@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "bind/envoys.h"
+#include "bind/hangs.h"
 #include "bind/live.h"
 #include "bind/scan.h"
 #include "bind/visit.h"
@@ -18,10 +19,11 @@
  * Namespaces that have nothing to do with each other are seen to at once. An ordinary table of
  * mounts takes a millisecond, or, on a busy machine, many: a container that has a long one waits
  * for the others. What others share is changed when nobody else is at work (but who is late). At
- * last comes who is in one namespace with somebody that is held up.
+ * last comes who is in one namespace with somebody that is held up, and then the rest of a
+ * container that has held up several.
  */
-enum stage { AT_ONCE, AT_LENGTH, ONE_BY_ONE, AT_LAST, N_STAGES };
-static const unsigned patience_ms[N_STAGES] = { 20, 500, 5000, 5000 };
+enum stage { AT_ONCE, AT_LENGTH, ONE_BY_ONE, AT_LAST, THEY_HANG, N_STAGES };
+static const unsigned patience_ms[N_STAGES] = { 20, 500, 5000, 5000, 5000 };
 #define HELD_UP_MS 1000u
 
 struct stop {
@@ -37,6 +39,7 @@ struct run {
 	void *arg;
 	struct bind_report *report;
 	struct envoys *envoys;
+	struct hangs *hangs;
 	uint64_t deadline_ms;
 	bool scanning;
 	enum stage stage;      /* what was in an earlier one is at its end */
@@ -105,12 +108,19 @@ static void on_end(size_t number, enum envoy_result result, void *arg)
 		go_again(run, number, ONE_BY_ONE);
 	else if (result == ENVOY_LONG && !last)
 		go_again(run, number, stop->stage + 1);
-	else if (result == ENVOY_LATE && stop->stage != AT_LAST)
+	else if (result == ENVOY_LATE && stop->stage < AT_LAST)
 		go_again(run, number, AT_LAST);
 	else if (result == ENVOY_AGAIN && ++stop->tries < MOST_TRIES)
 		go_again(run, number, stop->stage);
 	else
 		run->report->incomplete = true;
+}
+
+static void on_late(size_t number, void *arg)
+{
+	struct run *run = arg;
+
+	hangs_add(run->hangs, g_array_index(run->stops, struct stop, number).pid);
 }
 
 static void tell_failure(struct run *run, pid_t pid, int error)
@@ -164,6 +174,10 @@ static bool send(struct run *run, size_t number)
 		let_wait(run, number);
 		return true;
 	}
+	if (stop->stage < THEY_HANG && hangs_often(run->hangs, job.pid)) {
+		go_again(run, number, THEY_HANG);
+		return true;
+	}
 	stop->pid = job.pid;
 	r = envoys_send(run->envoys, &job);
 	if (r == -EBUSY) {
@@ -211,11 +225,11 @@ static bool on_place(struct place *place, void *arg)
 	return is_in_time(run);
 }
 
-/* In the last one those that are late are waited for, too: they may have to go again. */
+/* In the last ones those that are late are waited for, too: they may have to go again. */
 static bool is_finished(const struct run *run)
 {
 	return run->todo[run->stage].length == 0 && envoys_busy(run->envoys) == 0 &&
-	       (run->stage != AT_LAST || envoys_late(run->envoys) == 0);
+	       (run->stage < AT_LAST || envoys_late(run->envoys) == 0);
 }
 
 static void finish_stage(struct run *run, enum stage stage)
@@ -263,6 +277,7 @@ static bool do_run(struct visit *visit, bind_fn *fn, void *arg, struct bind_repo
 					  .work = visit_place,
 					  .arg = visit,
 					  .told = on_event,
+					  .late = on_late,
 					  .ended = on_end,
 					  .caller_arg = &run };
 	int r;
@@ -272,11 +287,13 @@ static bool do_run(struct visit *visit, bind_fn *fn, void *arg, struct bind_repo
 	g_array_set_clear_func(run.stops, clear_stop);
 	run.busy = g_hash_table_new(NULL, NULL);
 	run.containers = g_hash_table_new(NULL, NULL);
+	run.hangs = hangs_new(visit->host);
 	run.envoys = envoys_new(&task);
 	r = go_round(&run);
 	for (unsigned stage = 0; stage < N_STAGES; stage++)
 		g_queue_clear(&run.todo[stage]);
 	g_array_unref(run.stops);
+	hangs_free(run.hangs);
 	g_hash_table_unref(run.busy);
 	g_hash_table_unref(run.containers);
 	if (r < 0)

@@ -265,6 +265,8 @@ static void look_at_clock(struct envoys *envoys)
 		e->late = true;
 		envoys->n_busy--;
 		envoys->n_late++;
+		if (envoys->task->late)
+			envoys->task->late(e->job.number, envoys->task->caller_arg);
 	}
 	while (envoys->n_late > MOST_LATE)
 		give_up(envoys, find_oldest(envoys), ENVOY_LATE);

@@ -8,7 +8,7 @@ import signal
 import time
 from typing import Callable, NamedTuple
 
-from lab import MIB, host, inside
+from lab import MIB, host, inside, silent
 from lab.bound import (
     HOW,
     again,
@@ -159,6 +159,32 @@ def test_an_upgrade_while_repair_is_at_work(lab):
         repair_is_over(daemon)
         eventually(lambda: not zombies(daemon.pid), 'no zombie is left', 3)
         equal(daemon.log().count('takes too long'), 1, 'repairs that came to the container')
+
+
+def copy_mounts(ready):
+    host.unshare(host.CLONE_NEWNS)
+    host.write_new(ready)
+    inside.sleep()
+
+
+@needs(timeout=180)
+def test_a_container_that_hangs_in_many_namespaces(lab):
+    """Who goes there cannot be killed, so there is an end of that: all other containers come first."""
+    daemon = lab.start_daemon()
+    hanging = lab.container(daemon=daemon, binds=[])
+    path, hush = silent.start(hanging, lab.folder)
+    hanging.call(host.mount, f'{daemon.mnt}/proc/uptime', path, None, host.MS_BIND)
+    for number in range(150):
+        hanging.start(copy_mounts, f'{lab.folder}/copy{number}')
+    inside.until(f'{lab.folder}/copy149')
+    boxes = [lab.container(memory=256 * MIB, daemon=daemon) for _ in range(2)]
+    hush()
+    daemon = again(lab, daemon)
+    for box in boxes:
+        repaired(box)
+        equal(box.call(total_kb), 256 * 1024, 'MemTotal')
+    hanging.close()
+    repair_is_over(daemon)
 
 
 def mount_many(folder, count):
