@@ -27,6 +27,7 @@ HOST_ALONE = """
     program.container_cannot_fill_the_log
     reads.pread_lseek_and_any_buffer_agree reads.bytewise_reader
     repair.processes_that_end_meanwhile
+    repair_hostile.a_container_that_hangs_in_many_* repair_hostile.a_container_with_a_long_*
     run.status_is_the_commands run.user_and_environment
     run_attack.files_of_* run_attack.image_that_* run_attack.no_room_* run_attack.very_many_*
     run_attack.limits_of_our_own

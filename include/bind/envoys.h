@@ -50,11 +50,11 @@ struct envoys_task {
 	void *arg; /* an envoy's is its own copy */
 
 	/*
-	 * In the caller: what was said, and BIND_TIMEOUT for one that is given up; that a job takes
-	 * long (NULL: nobody asks); its end.
+	 * In the caller: what was said, and BIND_TIMEOUT for one that is given up; that a job
+	 * takes, or took, long (NULL: nobody asks); its end.
 	 */
 	bind_fn *told;
-	void (*late)(size_t number, void *arg);
+	void (*slow)(size_t number, void *arg);
 	void (*ended)(size_t number, enum envoy_result result, void *arg);
 	void *caller_arg;
 };

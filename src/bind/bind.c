@@ -116,7 +116,7 @@ static void on_end(size_t number, enum envoy_result result, void *arg)
 		run->report->incomplete = true;
 }
 
-static void on_late(size_t number, void *arg)
+static void on_slow(size_t number, void *arg)
 {
 	struct run *run = arg;
 
@@ -277,7 +277,7 @@ static bool do_run(struct visit *visit, bind_fn *fn, void *arg, struct bind_repo
 					  .work = visit_place,
 					  .arg = visit,
 					  .told = on_event,
-					  .late = on_late,
+					  .slow = on_slow,
 					  .ended = on_end,
 					  .caller_arg = &run };
 	int r;

@@ -18,7 +18,9 @@
 /* The kernel has each change of a mount wait for all CPUs, and lets many wait together. */
 #define MOST_BUSY 8u
 
-/* A container's files take some milliseconds. Who takes longer works on beside the others … */
+/* A container's files take some milliseconds. More is told of, … */
+#define SLOW_MS    100u
+/* … and who takes longer works on beside the others … */
 #define QUICK_MS   1000u
 /* … this long, … */
 #define LATE_MS    5000u
@@ -162,12 +164,20 @@ static void read_report(const struct envoys *envoys, const struct envoy *e)
 	envoy_report_read(e->report, e->job.pid, envoys->task->told, envoys->task->caller_arg);
 }
 
+static void tell_slow(const struct envoys *envoys, const struct envoy *e)
+{
+	if (envoys->task->slow)
+		envoys->task->slow(e->job.number, envoys->task->caller_arg);
+}
+
 static void end_job(struct envoys *envoys, struct envoy *e, enum envoy_result result)
 {
 	if (e->late)
 		envoys->n_late--;
 	else
 		envoys->n_busy--;
+	if (!e->late && sys_coarse_ms() - e->since_ms >= SLOW_MS)
+		tell_slow(envoys, e);
 	e->busy = e->late = false;
 	envoys->task->ended(e->job.number, result, envoys->task->caller_arg);
 }
@@ -265,8 +275,7 @@ static void look_at_clock(struct envoys *envoys)
 		e->late = true;
 		envoys->n_busy--;
 		envoys->n_late++;
-		if (envoys->task->late)
-			envoys->task->late(e->job.number, envoys->task->caller_arg);
+		tell_slow(envoys, e);
 	}
 	while (envoys->n_late > MOST_LATE)
 		give_up(envoys, find_oldest(envoys), ENVOY_LATE);
