@@ -159,12 +159,28 @@ static int take_lock(const char *mountpoint, int *ret)
 	return 0;
 }
 
+char *live_held(const char *mountpoint)
+{
+	g_autofree char *control = instance_path(mountpoint, "sock");
+	g_autofree char *path = instance_path(mountpoint, "holder");
+	pid_t pid = unix_listener(control) > 0 ? 0 : unix_listener(path);
+
+	if (pid <= 0)
+		return NULL;
+	return g_strdup_printf("no lxcfs-clone serves %s, whose readers wait: its holder (process "
+			       "%d) keeps it until the next one starts, or its time is over",
+			       mountpoint, pid);
+}
+
 char *live_silence(const char *mountpoint)
 {
 	g_autofree char *path = instance_path(mountpoint, "sock");
 	pid_t pid = unix_listener(path);
+	g_autofree char *held = live_held(mountpoint);
 	g_autofree char *who = pid > 0 ? g_strdup_printf("process %d", pid) : g_strdup(path);
 
+	if (held)
+		return g_steal_pointer(&held);
 	return g_strdup_printf("the lxcfs-clone at %s (%s) does not answer: is it stopped or "
 			       "frozen?",
 			       mountpoint, who);

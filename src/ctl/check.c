@@ -103,6 +103,8 @@ static void look_at_mount(struct check *c, struct findings *f)
 {
 	AUTO_FD int dir = open(c->mountpoint, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	int r = dir < 0 ? -errno : live_ask(dir);
+	g_autofree char *held = r == -ETIMEDOUT ? live_held(c->mountpoint) : NULL;
+	g_autofree char *silent = g_strdup_printf("%s does not answer", c->mountpoint);
 
 	c->serves = r == 0;
 	c->silent = r == -ETIMEDOUT;
@@ -112,8 +114,8 @@ static void look_at_mount(struct check *c, struct findings *f)
 		findings_add(f, FINDING_FAIL, "mount", RESTART, "a dead one is left at %s",
 			     c->mountpoint);
 	else if (r == -ETIMEDOUT)
-		findings_add(f, FINDING_FAIL, "mount", RESTART, "%s does not answer",
-			     c->mountpoint);
+		findings_add(f, FINDING_FAIL, "mount", held ? START : RESTART, "%s",
+			     held ? held : silent);
 	else
 		findings_add(f, FINDING_FAIL, "mount", START, "nothing of ours is at %s (%s)",
 			     c->mountpoint, g_strerror(-r));
@@ -141,14 +143,28 @@ void check_daemon(struct check *c, struct findings *f)
 	look_at_mount(c, f);
 }
 
-/* The first few of what was found. */
+/* The first few of what was found, by process. */
+struct stale {
+	GString *text;
+	unsigned n;
+	pid_t pid;
+};
+
 static void list_stale(const struct bind_event *event, void *arg)
 {
-	GString *list = arg;
+	struct stale *list = arg;
 	g_autofree char *path = octal_escaped(event->path);
 
-	if (event->outcome == BIND_FOUND && list->len < STALE_SHOWN * 64)
-		g_string_append_printf(list, "%s%d %s", list->len ? ", " : "", event->pid, path);
+	if (event->outcome != BIND_FOUND || list->n++ > STALE_SHOWN)
+		return;
+	if (list->n > STALE_SHOWN)
+		g_string_append(list->text, ", …");
+	else if (event->pid == list->pid)
+		g_string_append_printf(list->text, ", %s", path);
+	else
+		g_string_append_printf(list->text, "%sprocess %d has %s", list->pid ? "; " : "",
+				       event->pid, path);
+	list->pid = event->pid;
 }
 
 /* Whoever changes containers' mounts has the lock, for a minute or two where there are many. */
@@ -170,12 +186,13 @@ static bool is_being_repaired(const char *mountpoint)
 
 static void look_for_stale(const struct check *c, struct findings *f)
 {
-	g_autoptr(GString) list = g_string_new(NULL);
+	g_autoptr(GString) text = g_string_new(NULL);
+	struct stale list = { .text = text };
 	struct bind_report report = { 0 };
 	g_autoptr(GError) error = NULL;
-	bool ok = c->serves ? bind_repair(c->host, c->mountpoint, true, list_stale, list, &report,
+	bool ok = c->serves ? bind_repair(c->host, c->mountpoint, true, list_stale, &list, &report,
 					  &error)
-			    : bind_detach(c->host, c->mountpoint, true, list_stale, list, &report,
+			    : bind_detach(c->host, c->mountpoint, true, list_stale, &list, &report,
 					  &error);
 
 	if (g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_AGAIN))
@@ -189,7 +206,7 @@ static void look_for_stale(const struct check *c, struct findings *f)
 			     c->serves ? "lxcfs-clonectl repair" : START,
 			     "%u dead file%s in %u container%s: %s", report.counts[BIND_FOUND],
 			     report.counts[BIND_FOUND] == 1 ? "" : "s", report.containers,
-			     report.containers == 1 ? "" : "s", list->str);
+			     report.containers == 1 ? "" : "s", text->str);
 	else
 		findings_add(f, FINDING_OK, "containers", NULL, "no dead file in any");
 	if (report.incomplete || report.counts[BIND_TIMEOUT] > 0)

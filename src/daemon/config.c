@@ -171,7 +171,7 @@ enum config_result config_parse(int argc, char **argv, struct config *ret, GErro
 		{ "enable-cfs", 0, 0, G_OPTION_ARG_NONE, &ignored, "On already", NULL },
 		{ "enable-pidfd", 0, 0, G_OPTION_ARG_NONE, &ignored, "On already", NULL },
 		{ "holder", 0, 0, G_OPTION_ARG_STRING, &holder,
-		  "Outlive a killed pod by so long (300)", "SECONDS" },
+		  "Outlive a killed pod by so long (alone: 300)", "SECONDS" },
 		{ "version", 'v', 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL },
 		{ "worker", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &worker, NULL, NULL },
 		{ "keeper", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &keeper, NULL, NULL },

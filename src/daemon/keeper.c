@@ -295,9 +295,8 @@ static void end_mount(const struct keeper *k, const struct host *host)
 	int r = mount_end(host, mountpoint);
 
 	if (r == 0 && k->announced)
-		log_info("unmounted %s: files of it that running containers have are dead until "
-			 "the next "
-			 "start",
+		log_info("unmounted %s (files of it in running containers, if there are any, are "
+			 "dead until the next start)",
 			 mountpoint);
 	else if (r == -ESTALE && k->ended_by)
 		log_warning("%s is not unmounted: something else is mounted there", mountpoint);

@@ -93,7 +93,8 @@ static void fail(struct repair *r, const char *mountpoint)
 {
 	r->failed_ms = sys_coarse_ms();
 	if (r->failed++ < G_N_ELEMENTS(pauses_s))
-		log_warning("not all files of %s are back in containers: tried again in %u s",
+		log_warning("not all files of %s are back in containers: will be tried again in %u "
+			    "s",
 			    mountpoint, pauses_s[r->failed - 1]);
 	else
 		log_error("not all files of %s are back in containers after %u attempts, see "
@@ -124,6 +125,8 @@ static void reap(struct repair *r, struct keeper_record *record, const char *mou
 			    WTERMSIG(status), strsignal(WTERMSIG(status)));
 	if (!record->repaired)
 		fail(r, mountpoint);
+	else if (r->failed)
+		log_info("all files of %s are back in containers now", mountpoint);
 }
 
 static bool is_due(const struct repair *r)

@@ -6,7 +6,8 @@ import signal
 import time
 
 from lab import MIB, host, outlive, parse
-from lab.check import between, equal, eventually, needs, ok
+from lab.bound import ctl
+from lab.check import between, equal, eventually, holds, needs, ok
 from lab.load import Load, outcome_of_reading
 
 READERS = 4
@@ -169,6 +170,21 @@ def test_holder_is_in_a_cgroup_of_its_own(lab):
         equal(names.count('/dev/fuse'), 1, f'/dev/fuse in {names}')
         ok(not [name for name in names if name.endswith('.lock')], f'the lock is in {names}')
     eventually(lambda: not outlive.holder_groups(), 'cgroups of holders are gone')
+
+
+def test_holder_is_told_of(lab):
+    """Nobody is said to hang when there only is nobody."""
+    daemon = lab.start_daemon('--holder=60')
+    with outlive.ending(daemon):
+        (pid,) = outlive.holders(daemon)
+        daemon.kill_everything()
+        for command in ('status', 'repair'):
+            status, out, err = ctl(lab, command, daemon.mnt)
+            equal((status, out), (1, ''), command)
+            said = f'no lxcfs-clone serves {daemon.mnt}, whose readers wait: its holder (process {pid})'
+            holds(err, said, command)
+        daemon.start()
+        equal(ctl(lab, 'status', daemon.mnt)[0], 0, 'status of the next one')
 
 
 def test_holder_lets_go(lab):
