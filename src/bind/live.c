@@ -110,6 +110,8 @@ int live_ask(int dir)
 	int r = envoys_send(envoys, &(struct envoy_job){ 0 });
 
 	envoys_end(envoys);
+	if (answer == -ECONNABORTED) /* it died while it was asked */
+		answer = -ENOTCONN;
 	return r < 0 ? r : answer;
 }
 
@@ -163,13 +165,13 @@ char *live_held(const char *mountpoint)
 {
 	g_autofree char *control = instance_path(mountpoint, "sock");
 	g_autofree char *path = instance_path(mountpoint, "holder");
-	pid_t pid = unix_listener(control) > 0 ? 0 : unix_listener(path);
 
-	if (pid <= 0)
+	/* What is told of a listener is who made the socket: the keeper, which is gone. */
+	if (unix_listener(control) > 0 || unix_listener(path) <= 0)
 		return NULL;
-	return g_strdup_printf("no lxcfs-clone serves %s, whose readers wait: its holder (process "
-			       "%d) keeps it until the next one starts, or its time is over",
-			       mountpoint, pid);
+	return g_strdup_printf("no lxcfs-clone serves %s, whose readers wait: a holder keeps it "
+			       "until the next one starts, or its time is over",
+			       mountpoint);
 }
 
 char *live_silence(const char *mountpoint)

@@ -176,13 +176,11 @@ def test_holder_is_told_of(lab):
     """Nobody is said to hang when there only is nobody."""
     daemon = lab.start_daemon('--holder=60')
     with outlive.ending(daemon):
-        (pid,) = outlive.holders(daemon)
         daemon.kill_everything()
         for command in ('status', 'repair'):
             status, out, err = ctl(lab, command, daemon.mnt)
             equal((status, out), (1, ''), command)
-            said = f'no lxcfs-clone serves {daemon.mnt}, whose readers wait: its holder (process {pid})'
-            holds(err, said, command)
+            holds(err, f'no lxcfs-clone serves {daemon.mnt}, whose readers wait: a holder', command)
         daemon.start()
         equal(ctl(lab, 'status', daemon.mnt)[0], 0, 'status of the next one')
 
