@@ -35,6 +35,7 @@ void known_clear(struct known *known);
 bool known_open(const struct host *host, const char *name, struct known *ret, GError **error);
 
 /* The same, and a sentence unless it runs. */
+bool known_must_run(const struct known *known, GError **error);
 bool known_open_running(const struct host *host, const char *name, struct known *ret,
 			GError **error);
 

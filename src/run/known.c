@@ -47,11 +47,15 @@ bool known_open(const struct host *host, const char *name, struct known *ret, GE
 	return true;
 }
 
+bool known_must_run(const struct known *known, GError **error)
+{
+	return known->pidfd >= 0 || run_fail(error, 0, "'%s' does not run", known->state.name);
+}
+
 bool known_open_running(const struct host *host, const char *name, struct known *ret,
 			GError **error)
 {
-	return known_open(host, name, ret, error) &&
-	       (ret->pidfd >= 0 || run_fail(error, 0, "'%s' does not run", name));
+	return known_open(host, name, ret, error) && known_must_run(ret, error);
 }
 
 void known_signal_monitor(const struct host *host, const struct known *known, int number)

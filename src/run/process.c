@@ -316,7 +316,9 @@ static bool start(const struct process *p, const struct ready *r, GError **error
 		return become(p, r, error);
 	child = pipe2(ready, O_CLOEXEC) < 0 ? -1 : fork();
 	if (child < 0)
-		return run_fail(error, errno, "cannot start a process");
+		return run_fail(error, errno, "cannot start a process beside the init%s",
+				errno == EAGAIN ? " (--pids-limit: two are needed, or --no-init)"
+						: "");
 	if (child > 0)
 		stay(p, child, ready[1]);
 	close(ready[1]);

@@ -24,7 +24,7 @@ const struct flag *flags_of_ps(size_t *ret_n)
 	return flags;
 }
 
-/* Words as they are, blanks and control characters as \ooo. */
+/* Words as they are, but control characters as \ooo. */
 static char *command_text(const GPtrArray *command)
 {
 	GString *text = g_string_new(NULL);
@@ -34,6 +34,7 @@ static char *command_text(const GPtrArray *command)
 
 		g_string_append_printf(text, "%s%s", i ? " " : "", word);
 	}
+	(void)g_string_replace(text, "\\040", " ", 0);
 	return g_string_free(text, FALSE);
 }
 
@@ -55,9 +56,10 @@ static void print(const struct host *host, const struct known *k)
 			? g_strdup_printf("exited (%u)", (unsigned)k->state.exit_status)
 			: g_strdup(word);
 	g_autofree char *time = time_text(k->state.created);
+	g_autofree char *pid =
+		k->pidfd >= 0 ? g_strdup_printf("%u", (unsigned)k->state.pid) : g_strdup("-");
 
-	printf("%-20s %-13s %7u  %-19s  %-15s  %s\n", k->state.name, status,
-	       k->pidfd >= 0 ? (unsigned)k->state.pid : 0, time,
+	printf("%-20s %-13s %7s  %-19s  %-15s  %s\n", k->state.name, status, pid, time,
 	       k->state.address ? k->state.address : "-", command);
 }
 

@@ -198,10 +198,11 @@ static bool mount_overlay(const struct spec *spec, const char *data, int userns,
 	if (mount("overlay", merged, "overlay", 0, options->str) == 0)
 		return true;
 	if (errno == ELOOP)
-		return run_fail(error, 0,
-				"--rootfs: no layer may hold another one, or our own %s: name the "
-				"folders in it, or bind them with -v",
-				data);
+		return run_fail(
+			error, 0,
+			"--rootfs %s: no layer may hold another one, or %s, where what the "
+			"container writes goes: name the folders in it, or bind them with -v",
+			(const char *)spec->layers->pdata[0], data);
 	return run_fail(error, errno, "cannot mount an overlay of %s",
 			(const char *)spec->layers->pdata[0]);
 }

@@ -133,7 +133,13 @@ static bool stop(const struct host *host, const char *name, const void *arg, GEr
 	AUTO_KNOWN struct known k = KNOWN_INIT;
 	const struct how *how = arg;
 
-	if (!known_open_running(host, name, &k, error) || !send_signal(&k, SIGTERM, error))
+	if (!known_open(host, name, &k, error))
+		return false;
+	if (strcmp(known_status(host, &k), STATE_EXITED) == 0) {
+		puts(name);
+		return true;
+	}
+	if (!known_must_run(&k, error) || !send_signal(&k, SIGTERM, error))
 		return false;
 	thaw(host, name);
 	if (!ends_within(&k, how->patience_s * 1000) && !send_signal(&k, SIGKILL, error))

@@ -16,9 +16,10 @@
 #define SUBGID "/etc/subgid"
 
 /*
- * Where ranges are taken from when nobody gives root any: below 2^31, above what systemd keeps for
- * containers (its nspawn takes ranges of that without a word to anybody) and what distributions
- * and directories hand out to users.
+ * Where ranges are taken from when nobody gives root any, or those are all in use (a container of
+ * LXD's may have them all): below 2^31, above what systemd keeps for containers (its nspawn takes
+ * ranges of that without a word to anybody) and what distributions and directories hand out to
+ * users.
  */
 #define FREE_FIRST 0x70000000u
 #define FREE_LAST  0x7ffdffffu
@@ -54,16 +55,25 @@ static bool next_line(const char **p, struct line *ret)
 	return true;
 }
 
-/* Range @number of those of root. *@ret_any: root has something. */
-static bool of_root(const char *text, uint32_t number, uint32_t *ret, bool *ret_any)
+/* How many ranges root has. */
+static uint32_t count_of_root(const char *text)
+{
+	uint64_t n = 0;
+	struct line l;
+
+	while (next_line(&text, &l))
+		n += l.root ? l.count / USERS_N : 0;
+	return (uint32_t)MIN(n, UINT32_MAX / USERS_N);
+}
+
+/* Range @number of those of root. */
+static bool of_root(const char *text, uint32_t number, uint32_t *ret)
 {
 	struct line l;
 
 	while (next_line(&text, &l)) {
 		uint64_t here = l.root ? l.count / USERS_N : 0;
 
-		if (here > 0)
-			*ret_any = true;
 		if (number < here && l.first + (number + UINT64_C(1)) * USERS_N <= UINT32_MAX) {
 			*ret = (uint32_t)(l.first + (uint64_t)number * USERS_N);
 			return true;
@@ -86,17 +96,17 @@ static bool is_free(const char *text, uint32_t first)
 
 bool users_range(const char *subuid, const char *subgid, uint32_t number, struct users *ret)
 {
-	bool any_uid = false, any_gid = false;
+	uint32_t n = MIN(count_of_root(subuid), count_of_root(subgid));
 	struct users u = { 0 };
 	uint64_t first;
 
-	if (of_root(subuid, number, &u.uid, &any_uid) & of_root(subgid, number, &u.gid, &any_gid)) {
+	if (number < n) {
+		if (!of_root(subuid, number, &u.uid) || !of_root(subgid, number, &u.gid))
+			return false;
 		*ret = u;
 		return true;
 	}
-	if (any_uid && any_gid)
-		return false;
-	first = FREE_FIRST + (uint64_t)number * USERS_N;
+	first = FREE_FIRST + (uint64_t)(number - n) * USERS_N;
 	if (first + USERS_N - 1 > FREE_LAST || !is_free(subuid, (uint32_t)first) ||
 	    !is_free(subgid, (uint32_t)first))
 		return false;

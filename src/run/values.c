@@ -213,9 +213,10 @@ bool values_parse_ulimit(const char *value, struct spec_rlimit *ret, GError **er
 	if (r.resource < 0)
 		return run_fail(error, 0, "there is no limit '%.64s'", sides[0]);
 	if (!limits || !limits[0] || !parse_limit(limits[0], &r.limit.rlim_cur) ||
-	    !parse_limit(limits[limits[1] ? 1 : 0], &r.limit.rlim_max) ||
-	    r.limit.rlim_cur > r.limit.rlim_max)
+	    !parse_limit(limits[limits[1] ? 1 : 0], &r.limit.rlim_max))
 		return run_fail(error, 0, "'%.64s' is not NAME=SOFT[:HARD]", value);
+	if (r.limit.rlim_cur > r.limit.rlim_max)
+		return run_fail(error, 0, "'%.64s' has a soft limit above the hard one", value);
 	*ret = r;
 	return true;
 }

@@ -217,6 +217,9 @@ def test_limits_are_written_and_hold(lab):
                            flags=('-m', '64m'))
     equal(status, 137, 'status after the OOM kill')
     forks = 'for i in $(seq 40); do sleep 1 & done; wait'
+    status, out, err = box.run('true', flags=('--pids-limit', '1'))
+    equal((status, out), (125, ''), 'no room beside the init')
+    holds(err, '--pids-limit: two are needed, or --no-init', 'the sentence')
     err = box.run('sh', '-c', forks, flags=('--pids-limit', '20'))[2]
     holds(err, "can't fork", 'the fork bomb')
     loop = 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; cat /sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat'

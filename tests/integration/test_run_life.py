@@ -22,7 +22,9 @@ def test_life(lab):
     name = box.start('sh', '-c', 'echo begun; trap "echo ended; exit 5" TERM; while :; do sleep 0.05; done',
                      flags=('-m', '64m', '-e', 'A=b', '--pid-file', f'{lab.folder}/pid'))
     equal(int(host.read(f'{lab.folder}/pid')), box.inspect(name)['pid'], '--pid-file')
-    holds(box.call('ps')[1], name, 'ps')
+    line = next(line for line in box.call('ps')[1].splitlines() if line.startswith(name))
+    holds(line, f'{box.inspect(name)["pid"]}  ', 'ps')
+    holds(line, 'sh -c echo begun; trap', 'ps')
     equal(box.status(name), 'running', 'status')
     out = box.inside(name, 'echo $A; cat /proc/1/comm; grep -E "Seccomp:|CapEff" /proc/self/status', '-e', 'C=d')
     equal(out.split()[:2], ['b', 'lxcfs-init'], 'exec')
@@ -88,6 +90,7 @@ def test_stop_kills_who_does_not_listen(lab):
     equal(box.call('stop', '-t', '1', name)[0], 0, 'stop')
     between(time.monotonic() - start, 0.9, 8 * host.SCALE, 'seconds')
     equal(box.inspect(name)['exit_status'], 137, 'status')
+    equal(box.call('stop', name), (0, f'{name}\n', ''), 'stop of one that has ended')
     name = box.start('sleep', '100')
     box.call('pause', name)
     equal(box.call('stop', '-t', '5', name)[0], 0, 'stop of a paused one')
