@@ -12,7 +12,7 @@ say() { # FOLDER: one file a command
 		echo "getconf _NPROCESSORS_ONLN: $(getconf _NPROCESSORS_ONLN)"
 	} >"$1/2-cpus"
 	uptime >"$1/3-uptime"
-	top -b -n 2 -d 1 -w 79 >"$1/4-top"
+	HOME=$1 top -b -n 2 -d 1 -w 79 >"$1/4-top" # it makes a folder there
 	ps -p 1 -o pid,lstart,etime,comm >"$1/5-ps"
 }
 
