@@ -23,7 +23,8 @@ struct plan {
 	const struct way *way;
 	enum plan_step step;
 	char *now, *then;     /* the file's texts; NULL: no file */
-	bool spoiled;         /* it is ours alone, but somebody changed it: that is kept aside */
+	bool changed;         /* install: somebody changed our part of it, which stays as it is */
+	bool spoiled;         /* uninstall: somebody changed what goes: that is kept aside */
 	struct record record; /* to be kept with it */
 };
 

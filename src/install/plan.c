@@ -77,6 +77,20 @@ static bool is_operators(const struct plan *p, const struct way_options *options
 	return g_strcmp0(then, p->now) != 0;
 }
 
+/* Owned. NULL: nothing in the text is ours, or all of it. */
+static char *part_of(const struct plan *p, const char *text)
+{
+	return text && p->way->part ? p->way->part(text) : NULL;
+}
+
+/* What we wrote into a file of others is no more what we wrote. Of older records it is not known. */
+static bool is_part_changed(const struct plan *p)
+{
+	g_autofree char *part = part_of(p, p->now);
+
+	return part && p->record.parts->len > 0 && !record_fits_part(&p->record, part);
+}
+
 /* The file is ours alone: there is nothing in it that could be left. */
 static bool is_foreign(const struct plan *p, const char *wanted)
 {
@@ -104,7 +118,8 @@ static bool want(struct plan *p, const struct way_options *options, GError **err
 		base = g_strdup(p->now);
 	else if (p->way->strip && !without_us(p, &base, error))
 		return false;
-	p->then = p->way->add(base, &o, error);
+	p->changed = is_part_changed(p);
+	p->then = p->way->add(p->changed ? p->now : base, &o, error);
 	if (!p->then) {
 		name_file(error, p->way->path);
 		return false;
@@ -160,6 +175,7 @@ static bool plan_whole(struct plan *p, GError **error)
 
 static bool plan_part(struct plan *p, GError **error)
 {
+	p->spoiled = is_part_changed(p);
 	if (!without_us(p, &p->then, error))
 		return false;
 	/* There was no file, and nobody put anything into ours. */
@@ -234,8 +250,11 @@ static bool undo(int root, const struct plan *p, GError **error)
 static bool write_noted(int root, struct plan *p, GError **error)
 {
 	const char *path = p->way->path;
+	g_autofree char *former = part_of(p, p->now), *part = part_of(p, p->then);
 
-	record_wrote(&p->record, p->then);
+	record_wrote(&p->record, p->then, p->now);
+	if (part && !p->changed)
+		record_wrote_part(&p->record, part, former);
 	if (!record_save(root, path, &p->record, error))
 		return false;
 	if (p->step == PLAN_NOTE || place_write(root, path, p->then, 0644, error))
