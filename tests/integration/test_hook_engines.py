@@ -25,9 +25,9 @@ def check_box(engine, what, flags, limits=LIMITS, **options):
     kinds.check_box(engine, what, (*limits, *flags), LIMIT, **options)
 
 
-def some(*kinds):
+def some(*every):
     """The guest takes its time: the last of them. The hook itself is tried with each there, too."""
-    return kinds[-1:] if host.GUEST else kinds
+    return every[-1:] if host.GUEST else every
 
 
 def every_right():
@@ -43,18 +43,30 @@ def privileged():
     return ('--privileged',) if every_right() else less
 
 
+def docker_kinds():
+    """A user namespace is a matter of dockerd's own configuration."""
+    return (
+        (kinds.is_read_only, '--read-only'),
+        (kinds.has_host_pids, '--pid', 'host'),
+        (kinds.is_privileged if every_right() else None, *privileged()),
+    )
+
+
+PODMAN_KINDS = (
+    (kinds.is_read_only, '--read-only'),
+    (kinds.is_privileged, '--privileged'),
+    (kinds.has_host_pids, '--pid=host'),
+    (kinds.has_users, '--uidmap', f'0:{kinds.USER}:65536'),
+)
+
+
 @needs(tools='podman runc crun busybox', timeout=120)
 def test_podman_hooks(lab):
     """A folder of hooks: runc and crun, kinds of containers."""
     podman = Podman(lab, lab.daemon)
     for runtime in RUNTIMES:
         check_box(podman, f'podman, {runtime}', (), runtime=runtime, hooks='hooks.d')
-    for kind, *flags in some(
-        (kinds.is_read_only, '--read-only'),
-        (kinds.is_privileged, '--privileged'),
-        (kinds.has_host_pids, '--pid=host'),
-        (kinds.has_users, '--uidmap', f'0:{kinds.USER}:65536'),
-    ):
+    for kind, *flags in some(*PODMAN_KINDS):
         check_box(podman, f'podman {flags[0]}', flags, kind=kind, hooks='hooks.d')
     box = podman.start('--annotation', 'lxcfs-clone=off', hooks='hooks.d')
     equal(bound(lab.daemon, podman.pid(box)), [], 'files bound with the annotation off')
@@ -76,6 +88,8 @@ def test_podman_cdi(lab):
     every = ('--device', 'lxcfs-clone.dev/proc=all')
     for runtime in some(*RUNTIMES):
         check_box(podman, f'CDI, {runtime}', every, runtime=runtime)
+    for kind, *flags in () if host.GUEST else PODMAN_KINDS:
+        check_box(podman, f'CDI {flags[0]}', (*every, *flags), kind=kind)
     check_box(podman, 'CDI and hooks', every, hooks='hooks.d')
     two = ('--device', 'lxcfs-clone.dev/proc=meminfo', '--device', 'lxcfs-clone.dev/proc=uptime')
     box = podman.start(*two)
@@ -198,12 +212,7 @@ def test_docker_runtime(lab):
     """By --runtime, kinds of containers; again after a restart. Others are as they were."""
     docker = docker_with_runtime(lab)
     named = ('--runtime', 'lxcfs-clone')
-    for kind, *flags in some(
-        (None,),
-        (kinds.is_read_only, '--read-only'),
-        (kinds.has_host_pids, '--pid', 'host'),
-        (kinds.is_privileged if every_right() else None, *privileged()),
-    ):
+    for kind, *flags in some((None,), *docker_kinds()):
         check_box(docker, f'docker {flags}', (*named, *flags), kind=kind, binds=False)
     box = docker.start(*LIMITS, *named, binds=False)
     docker.do('restart', '-t', '0', box)

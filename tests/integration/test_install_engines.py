@@ -12,6 +12,7 @@ from lab.check import Failure, equal, eventually, holds, needs
 from lab.docker import Docker
 from lab.oci import hidden
 from lab.podman import Podman
+from test_hook_engines import docker_kinds
 from test_install import CDI, DOCKER, HOOKS, LXC_PROGRAM, Root
 
 LIMIT = 96 * MIB
@@ -88,8 +89,8 @@ def test_docker(lab):
     equal(who_made(docker, box), 'runc', 'who makes containers, as before')
     docker.remove(box)
     check_box(docker, 'docker', binds=False)
-    if not host.GUEST:
-        check_box(docker, 'docker, read-only', '--read-only', kind=kinds.is_read_only, binds=False)
+    for kind, *flags in () if host.GUEST else docker_kinds():
+        check_box(docker, f'docker {flags}', *flags, kind=kind, binds=False)
     holds(root.done('uninstall'), 'systemctl restart docker', 'what is to be done')
     equal(root.read(DOCKER), '{\n  "storage-driver": "vfs"\n}\n', 'daemon.json')
 
