@@ -39,6 +39,18 @@ static void name_file(GError **error, const char *path)
 	g_prefix_error(error, "%s is left alone: ", path);
 }
 
+/* There was no file before us, and but for blanks nobody put anything into ours. */
+static bool is_left_empty(const struct plan *p, const char *text)
+{
+	const struct way_options usual = { .mountpoint = DEFAULT_MOUNTPOINT };
+	g_autofree char *alone = p->way->add(NULL, &usual, NULL);
+	g_autofree char *empty = alone ? p->way->strip(alone, NULL, NULL) : NULL;
+	g_autofree char *left = g_strstrip(g_strdup(text));
+
+	return p->record.known && !p->record.original && empty &&
+	       strcmp(left, g_strstrip(empty)) == 0;
+}
+
 /*
  * What the file says without us, as the operator would have it: where nobody touched it after us,
  * what it was; else what it is, without what is ours.
@@ -55,9 +67,13 @@ static bool without_us(const struct plan *p, char **ret, GError **error)
 		return true;
 	}
 	*ret = p->way->strip(p->now, r->original, error);
-	if (!*ret)
+	if (!*ret) {
 		name_file(error, p->way->path);
-	return *ret;
+		return false;
+	}
+	if (is_left_empty(p, *ret))
+		g_clear_pointer(ret, g_free);
+	return true;
 }
 
 /*
@@ -178,15 +194,6 @@ static bool plan_part(struct plan *p, GError **error)
 	p->spoiled = is_part_changed(p);
 	if (!without_us(p, &p->then, error))
 		return false;
-	/* There was no file, and nobody put anything into ours. */
-	if (p->then && p->record.known && !p->record.original) {
-		const struct way_options usual = { .mountpoint = DEFAULT_MOUNTPOINT };
-		g_autofree char *alone = p->way->add(NULL, &usual, NULL);
-		g_autofree char *empty = p->way->strip(alone, NULL, NULL);
-
-		if (empty && strcmp(p->then, empty) == 0)
-			g_clear_pointer(&p->then, g_free);
-	}
 	if (p->now && p->then && strcmp(p->now, p->then) == 0)
 		p->step = p->record.known ? PLAN_REMOVE : PLAN_ABSENT;
 	else if (!p->then)
@@ -299,7 +306,7 @@ bool plan_state(int root, const struct way *way, const struct way_options *optio
 	*ret = PLAN_MISSING;
 	if (!p->now || (way->strip && !without_us(p, &without, error)))
 		return !p->now;
-	if (way->strip && g_strcmp0(without, p->now) == 0 &&
+	if (way->strip && (g_strcmp0(without, p->now) == 0 || is_left_empty(p, p->now)) &&
 	    !(way->has_arguments && way->has_arguments(p->now)))
 		return true;
 	if (!want(p, options, error))

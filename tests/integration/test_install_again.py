@@ -97,3 +97,34 @@ def test_ours_in_another_form(lab):
     holds(root.read(DOCKER), AGAIN[1], 'daemon.json')
     ok('kept' not in root.done('uninstall'), 'uninstall')
     equal(root.read(DOCKER), '{"debug":true}', 'what is left')
+
+
+def test_a_file_that_was_emptied(lab):
+    """One that was not there before us: nothing of ours is in it, and it goes, or is filled again."""
+    root = Root(lab)
+    before = root.all()
+    for verb in ('install', 'uninstall'):
+        root.done('install', 'docker')
+        root.write(DOCKER, '{}')
+        holds(root.ctl('check', lab.daemon.mnt)[1], 'warn  docker      not installed: ', 'check')
+        root.done(verb, 'docker')
+        root.done('uninstall', 'docker')
+        equal(root.all(), before, f'files after {verb}')
+
+
+@needs('host', tools='strace', timeout=120)
+def test_killed_beside_what_an_operator_changed(lab):
+    """At each step: the operator's words are still there, and in what is kept as they go."""
+    for call in CALLS:
+        for number in (1, 2, 3, 5, 8):
+            root = Root(lab, f'{call}-{number}')
+            root.done('install', 'docker')
+            root.write(DOCKER, changed(root))
+            if not killed_at(lab, root, call, number, 'install', 'docker', '--default'):
+                break
+            holds(root.done('install', 'docker', '--default'), STAYS, f'{call} {number}')
+            holds(root.read(DOCKER), '"--require"', f'daemon.json after {call} {number}')
+            killed_at(lab, root, call, number, 'uninstall', 'docker')
+            root.done('uninstall', 'docker')
+            kept = [text for *_, text, _ in root.all().values() if '"--require"' in text]
+            equal((root.has(DOCKER), len(kept)), (False, 1), f'what is kept after {call} {number}')
