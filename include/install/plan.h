@@ -47,6 +47,7 @@ char *plan_difference(const struct plan *plan);
 enum plan_state {
 	PLAN_IN_PLACE,
 	PLAN_MISSING,
+	PLAN_CHANGED,   /* somebody changed our part of it, which no install writes anew */
 	PLAN_OTHERWISE, /* something of ours is there, but not what would be written now */
 };
 

@@ -311,6 +311,9 @@ bool plan_state(int root, const struct way *way, const struct way_options *optio
 		return true;
 	if (!want(p, options, error))
 		return false;
-	*ret = strcmp(p->now, p->then) == 0 ? PLAN_IN_PLACE : PLAN_OTHERWISE;
+	if (p->changed)
+		*ret = PLAN_CHANGED;
+	else
+		*ret = strcmp(p->now, p->then) == 0 ? PLAN_IN_PLACE : PLAN_OTHERWISE;
 	return true;
 }
