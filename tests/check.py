@@ -23,7 +23,7 @@ HOST_ALONE = """
     ctl.a_daemon_that_does_not_answer
     hook.hostile_states hook.command_line hook.some_files_or_none hook.nothing_is_served
     hook.attach_where_it_cannot_be hook.a_container_that_hangs
-    install install_engines.check_asks_dockerd install_engines.lxc k8s.what_*
+    install install_again install_engines.check_asks_dockerd install_lxc.lxc k8s.what_*
     program.container_cannot_fill_the_log
     reads.pread_lseek_and_any_buffer_agree reads.bytewise_reader
     repair.processes_that_end_meanwhile

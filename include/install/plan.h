@@ -23,7 +23,8 @@ struct plan {
 	const struct way *way;
 	enum plan_step step;
 	char *now, *then;     /* the file's texts; NULL: no file */
-	bool spoiled;         /* it is ours alone, but somebody changed it: that is kept aside */
+	bool changed;         /* install: somebody changed our part of it, which stays as it is */
+	bool spoiled;         /* uninstall: somebody changed what goes: that is kept aside */
 	struct record record; /* to be kept with it */
 };
 
@@ -46,6 +47,7 @@ char *plan_difference(const struct plan *plan);
 enum plan_state {
 	PLAN_IN_PLACE,
 	PLAN_MISSING,
+	PLAN_CHANGED,   /* somebody changed our part of it, which no install writes anew */
 	PLAN_OTHERWISE, /* something of ours is there, but not what would be written now */
 };
 

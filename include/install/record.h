@@ -11,8 +11,12 @@
 #define RECORD_DIR "/var/lib/lxcfs-clone.d"
 
 struct record {
-	bool known;       /* there is one */
-	char *wrote;      /* SHA-256 of the text that we wrote, hexadecimal */
+	bool known; /* there is one */
+	/*
+	 * SHA-256, hexadecimal, of the text that we wrote, and of what is ours in it where that is a part.
+	 * Behind it that of the one before, which is still there where an install was killed.
+	 */
+	GPtrArray *wrote, *parts;
 	char *original;   /* the text that was there before; NULL: no file was */
 	GPtrArray *users; /* names of the ways that the file is for */
 	GPtrArray *made;  /* folders that we made, the deepest last */
@@ -27,9 +31,11 @@ void record_drop(struct record *r, const char *user);
 
 /* @text, which may be NULL, is what we wrote. */
 bool record_fits(const struct record *r, const char *text);
+bool record_fits_part(const struct record *r, const char *part);
 
-/* From now on @text is. */
-void record_wrote(struct record *r, const char *text);
+/* From now on @text is, in the place of @former, which may be NULL or another's. */
+void record_wrote(struct record *r, const char *text, const char *former);
+void record_wrote_part(struct record *r, const char *part, const char *former);
 
 /* Each false comes with a sentence. That of @path, below the root directory @root. */
 bool record_load(int root, const char *path, struct record *ret, GError **error);

@@ -39,6 +39,8 @@ struct way {
 	way_add *add;
 	way_strip *strip;                        /* NULL: the whole file is ours */
 	bool (*makes_default)(const char *text); /* our runtime is the default; NULL: never */
+	/* Owned: what is ours in it, whatever its form; NULL: nothing. NULL itself: the whole file is. */
+	char *(*part)(const char *text);
 	/* It has what is ours with words of its own, which may be an operator's; NULL: never. */
 	bool (*has_arguments)(const char *text);
 	const char *(*idle)(const char *text); /* why the engine takes no notice; may be NULL */
@@ -74,4 +76,5 @@ bool way_can_name(const char *mountpoint, GError **error);
 way_add hooks_add, cdi_add, lxc_add, docker_add, containerd_add;
 way_strip docker_strip, containerd_strip;
 bool docker_makes_default(const char *text), docker_has_arguments(const char *text);
+char *docker_part(const char *text), *containerd_part(const char *text);
 const char *containerd_idle(const char *text);

@@ -27,6 +27,9 @@ struct json_member {
  */
 bool jsontext_check(const char *text, size_t len, struct json_span *ret, GError **error);
 
+/* An owned copy of the value without the blanks between its parts. */
+char *jsontext_compact(const char *text, struct json_span value);
+
 /* How the value is called in a sentence: "an object", "a string", … */
 const char *jsontext_kind(const char *text, struct json_span value);
 

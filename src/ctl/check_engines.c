@@ -76,6 +76,8 @@ static void judge(const struct check *c, int root, const struct way *way, enum p
 	g_autofree char *install =
 		g_strdup_printf("lxcfs-clonectl install %s%s%s", way->name,
 				usual ? "" : " --mountpoint ", usual ? "" : c->mountpoint);
+	g_autofree char *anew =
+		g_strdup_printf("as it was: lxcfs-clonectl uninstall %s && %s", way->name, install);
 	g_autofree char *uninstall = g_strdup_printf(
 		"install all of lxcfs-clone, or: lxcfs-clonectl uninstall %s", way->name);
 
@@ -86,6 +88,9 @@ static void judge(const struct check *c, int root, const struct way *way, enum p
 		findings_add(f, FINDING_FAIL, way->name, uninstall,
 			     "%s has it run %s, which is not there: no container starts", way->path,
 			     way->program);
+	else if (state == PLAN_CHANGED)
+		findings_add(f, FINDING_WARN, way->name, anew,
+			     "our part of %s was changed since it was installed", way->path);
 	else if (state == PLAN_OTHERWISE)
 		findings_add(f, FINDING_WARN, way->name, install,
 			     "%s is not as it would be written now", way->path);

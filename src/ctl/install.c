@@ -92,6 +92,14 @@ static const struct way *twin(const struct work *w, const struct way *way)
 	return NULL;
 }
 
+/* What is said of a file's part that is left as somebody made it. */
+static const char *stays(const struct plan *p)
+{
+	return p->changed
+		       ? "; our part of it was changed since it was installed, and stays as it is"
+		       : "";
+}
+
 static void say_done(const struct work *w, const struct plan *p, const char *kept)
 {
 	static const char *const words[] = {
@@ -111,7 +119,7 @@ static void say_done(const struct work *w, const struct plan *p, const char *kep
 						       : "has nothing of ours any more";
 	if (p->step == PLAN_ABSENT && !p->now)
 		word = "is not there";
-	printf("%s: %s %s", p->way->name, p->way->path, word);
+	printf("%s: %s %s%s", p->way->name, p->way->path, word, stays(p));
 	if (p->step == PLAN_SHARED)
 		printf(" %s", (char *)p->record.users->pdata[0]);
 	if (kept)
@@ -126,12 +134,12 @@ static void say_plan(const struct plan *p)
 	g_autofree char *difference = plan_difference(p);
 
 	if (p->step == PLAN_WRITE)
-		printf("%s: would %s %s:\n%s", p->way->name, p->now ? "change" : "make",
-		       p->way->path, difference);
+		printf("%s: would %s %s%s:\n%s", p->way->name, p->now ? "change" : "make",
+		       p->way->path, stays(p), difference);
 	else if (p->step == PLAN_REMOVE && !p->then)
 		printf("%s: would remove %s\n", p->way->name, p->way->path);
 	else
-		printf("%s: nothing to do in %s\n", p->way->name, p->way->path);
+		printf("%s: nothing to do in %s%s\n", p->way->name, p->way->path, stays(p));
 }
 
 /* An engine that is told to run what is not there starts no container at all. */

@@ -177,16 +177,29 @@ static char *block(const struct found *f)
 			       runc, cri, cri, f->systemd ? "    SystemdCgroup = true\n" : "");
 }
 
+char *containerd_part(const char *text)
+{
+	const char *begin = strstr(text, BEGIN);
+	const char *end = begin ? strstr(begin, END) : NULL;
+
+	return end ? g_strndup(begin, (gsize)(end - begin)) : NULL;
+}
+
 char *containerd_add(const char *base, const struct way_options *o, GError **error)
 {
 	g_autofree char *text = g_strdup(base ? base : "version = 2\n");
-	g_autofree char *ours = NULL;
+	g_autofree char *ours = containerd_part(text);
 	struct found f;
 
 	if (strcmp(o->mountpoint, DEFAULT_MOUNTPOINT) != 0)
 		refuse(error, "containerd gives a runtime no arguments: it takes what is served "
 			      "at " DEFAULT_MOUNTPOINT);
-	if (strcmp(o->mountpoint, DEFAULT_MOUNTPOINT) != 0 || !is_plain(text, error))
+	if (strcmp(o->mountpoint, DEFAULT_MOUNTPOINT) != 0)
+		return NULL;
+	/* An operator's own stays as it is. */
+	if (ours)
+		return g_steal_pointer(&text);
+	if (!is_plain(text, error))
 		return NULL;
 	look(text, &f);
 	g_free(f.disabled);

@@ -116,6 +116,15 @@ bool docker_has_arguments(const char *text)
 	       jsontext_find(text, f.runtime.value, ARGS, &args) > 0;
 }
 
+char *docker_part(const char *text)
+{
+	struct found f;
+
+	if (is_blank(text) || !look(text, &f, NULL) || !f.has_runtime)
+		return NULL;
+	return jsontext_compact(text, f.runtime.value);
+}
+
 bool docker_makes_default(const char *text)
 {
 	struct found f;

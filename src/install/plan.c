@@ -39,6 +39,18 @@ static void name_file(GError **error, const char *path)
 	g_prefix_error(error, "%s is left alone: ", path);
 }
 
+/* There was no file before us, and but for blanks nobody put anything into ours. */
+static bool is_left_empty(const struct plan *p, const char *text)
+{
+	const struct way_options usual = { .mountpoint = DEFAULT_MOUNTPOINT };
+	g_autofree char *alone = p->way->add(NULL, &usual, NULL);
+	g_autofree char *empty = alone ? p->way->strip(alone, NULL, NULL) : NULL;
+	g_autofree char *left = g_strstrip(g_strdup(text));
+
+	return p->record.known && !p->record.original && empty &&
+	       strcmp(left, g_strstrip(empty)) == 0;
+}
+
 /*
  * What the file says without us, as the operator would have it: where nobody touched it after us,
  * what it was; else what it is, without what is ours.
@@ -55,9 +67,13 @@ static bool without_us(const struct plan *p, char **ret, GError **error)
 		return true;
 	}
 	*ret = p->way->strip(p->now, r->original, error);
-	if (!*ret)
+	if (!*ret) {
 		name_file(error, p->way->path);
-	return *ret;
+		return false;
+	}
+	if (is_left_empty(p, *ret))
+		g_clear_pointer(ret, g_free);
+	return true;
 }
 
 /*
@@ -75,6 +91,20 @@ static bool is_operators(const struct plan *p, const struct way_options *options
 	without = p->way->strip(p->now, NULL, NULL);
 	then = without ? p->way->add(without, &o, NULL) : NULL;
 	return g_strcmp0(then, p->now) != 0;
+}
+
+/* Owned. NULL: nothing in the text is ours, or all of it. */
+static char *part_of(const struct plan *p, const char *text)
+{
+	return text && p->way->part ? p->way->part(text) : NULL;
+}
+
+/* What we wrote into a file of others is no more what we wrote. Of older records it is not known. */
+static bool is_part_changed(const struct plan *p)
+{
+	g_autofree char *part = part_of(p, p->now);
+
+	return part && p->record.parts->len > 0 && !record_fits_part(&p->record, part);
 }
 
 /* The file is ours alone: there is nothing in it that could be left. */
@@ -104,7 +134,8 @@ static bool want(struct plan *p, const struct way_options *options, GError **err
 		base = g_strdup(p->now);
 	else if (p->way->strip && !without_us(p, &base, error))
 		return false;
-	p->then = p->way->add(base, &o, error);
+	p->changed = is_part_changed(p);
+	p->then = p->way->add(p->changed ? p->now : base, &o, error);
 	if (!p->then) {
 		name_file(error, p->way->path);
 		return false;
@@ -160,17 +191,9 @@ static bool plan_whole(struct plan *p, GError **error)
 
 static bool plan_part(struct plan *p, GError **error)
 {
+	p->spoiled = is_part_changed(p);
 	if (!without_us(p, &p->then, error))
 		return false;
-	/* There was no file, and nobody put anything into ours. */
-	if (p->then && p->record.known && !p->record.original) {
-		const struct way_options usual = { .mountpoint = DEFAULT_MOUNTPOINT };
-		g_autofree char *alone = p->way->add(NULL, &usual, NULL);
-		g_autofree char *empty = p->way->strip(alone, NULL, NULL);
-
-		if (empty && strcmp(p->then, empty) == 0)
-			g_clear_pointer(&p->then, g_free);
-	}
 	if (p->now && p->then && strcmp(p->now, p->then) == 0)
 		p->step = p->record.known ? PLAN_REMOVE : PLAN_ABSENT;
 	else if (!p->then)
@@ -234,8 +257,11 @@ static bool undo(int root, const struct plan *p, GError **error)
 static bool write_noted(int root, struct plan *p, GError **error)
 {
 	const char *path = p->way->path;
+	g_autofree char *former = part_of(p, p->now), *part = part_of(p, p->then);
 
-	record_wrote(&p->record, p->then);
+	record_wrote(&p->record, p->then, p->now);
+	if (part && !p->changed)
+		record_wrote_part(&p->record, part, former);
 	if (!record_save(root, path, &p->record, error))
 		return false;
 	if (p->step == PLAN_NOTE || place_write(root, path, p->then, 0644, error))
@@ -280,11 +306,14 @@ bool plan_state(int root, const struct way *way, const struct way_options *optio
 	*ret = PLAN_MISSING;
 	if (!p->now || (way->strip && !without_us(p, &without, error)))
 		return !p->now;
-	if (way->strip && g_strcmp0(without, p->now) == 0 &&
+	if (way->strip && (g_strcmp0(without, p->now) == 0 || is_left_empty(p, p->now)) &&
 	    !(way->has_arguments && way->has_arguments(p->now)))
 		return true;
 	if (!want(p, options, error))
 		return false;
-	*ret = strcmp(p->now, p->then) == 0 ? PLAN_IN_PLACE : PLAN_OTHERWISE;
+	if (p->changed)
+		*ret = PLAN_CHANGED;
+	else
+		*ret = strcmp(p->now, p->then) == 0 ? PLAN_IN_PLACE : PLAN_OTHERWISE;
 	return true;
 }

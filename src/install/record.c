@@ -15,16 +15,21 @@
 
 #define LOCK_TRIES 1000u
 
+#define SUM_LEN 64u
+
 void record_init(struct record *r)
 {
-	*r = (struct record){ .users = g_ptr_array_new_with_free_func(g_free),
+	*r = (struct record){ .wrote = g_ptr_array_new_with_free_func(g_free),
+			      .parts = g_ptr_array_new_with_free_func(g_free),
+			      .users = g_ptr_array_new_with_free_func(g_free),
 			      .made = g_ptr_array_new_with_free_func(g_free) };
 }
 
 void record_clear(struct record *r)
 {
-	g_free(r->wrote);
 	g_free(r->original);
+	g_ptr_array_unref(r->wrote);
+	g_ptr_array_unref(r->parts);
 	g_ptr_array_unref(r->users);
 	g_ptr_array_unref(r->made);
 }
@@ -58,11 +63,21 @@ static char *sum_of(const char *text)
 	return g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
 }
 
-bool record_fits(const struct record *r, const char *text)
+static bool has_sum(GPtrArray *sums, const char *text)
 {
 	g_autofree char *sum = text ? sum_of(text) : NULL;
 
-	return r->known && sum && strcmp(sum, r->wrote) == 0;
+	return sum && g_ptr_array_find_with_equal_func(sums, sum, same, NULL);
+}
+
+bool record_fits(const struct record *r, const char *text)
+{
+	return r->known && has_sum(r->wrote, text);
+}
+
+bool record_fits_part(const struct record *r, const char *part)
+{
+	return r->known && has_sum(r->parts, part);
 }
 
 static char *file_of(const char *path, const char *suffix)
@@ -79,9 +94,10 @@ static bool take(struct record *r, const char *line, bool *original)
 
 	if (!words[0] || !words[1])
 		return false;
-	if (strcmp(words[0], "wrote") == 0) {
-		g_free(r->wrote);
-		r->wrote = g_strdup(words[1]);
+	if (strcmp(words[0], "wrote") == 0 && strlen(words[1]) == SUM_LEN) {
+		g_ptr_array_add(r->wrote, g_strdup(words[1]));
+	} else if (strcmp(words[0], "part") == 0 && strlen(words[1]) == SUM_LEN) {
+		g_ptr_array_add(r->parts, g_strdup(words[1]));
 	} else if (strcmp(words[0], "for") == 0) {
 		record_add(r, words[1]);
 	} else if (strcmp(words[0], "made") == 0 && *words[1] == '/') {
@@ -103,7 +119,7 @@ static bool parse(struct record *r, const char *text, bool *original)
 	for (char **l = lines + 1; *l; l++)
 		if (**l && !take(r, *l, original))
 			return false;
-	return r->wrote && strlen(r->wrote) == 64;
+	return r->wrote->len > 0;
 }
 
 bool record_load(int root, const char *path, struct record *ret, GError **error)
@@ -135,10 +151,30 @@ bool record_load(int root, const char *path, struct record *ret, GError **error)
 	return true;
 }
 
-void record_wrote(struct record *r, const char *text)
+static void renew(GPtrArray *sums, const char *text, const char *former)
 {
-	g_free(r->wrote);
-	r->wrote = sum_of(text);
+	bool stays = g_strcmp0(text, former) != 0 && has_sum(sums, former);
+
+	g_ptr_array_set_size(sums, 0);
+	g_ptr_array_add(sums, sum_of(text));
+	if (stays)
+		g_ptr_array_add(sums, sum_of(former));
+}
+
+void record_wrote(struct record *r, const char *text, const char *former)
+{
+	renew(r->wrote, text, former);
+}
+
+void record_wrote_part(struct record *r, const char *part, const char *former)
+{
+	renew(r->parts, part, former);
+}
+
+static void add_lines(GString *text, const char *word, const GPtrArray *values)
+{
+	for (guint i = 0; i < values->len; i++)
+		g_string_append_printf(text, "%s %s\n", word, (char *)values->pdata[i]);
 }
 
 /* The record last: it tells of a text that is there by then. */
@@ -148,12 +184,11 @@ bool record_save(int root, const char *path, const struct record *r, GError **er
 	g_autofree char *before = file_of(path, "original");
 	g_autoptr(GString) text = g_string_new(HEAD);
 
-	g_string_append_printf(text, "wrote %s\noriginal %s\n", r->wrote,
-			       r->original ? "yes" : "no");
-	for (guint i = 0; i < r->users->len; i++)
-		g_string_append_printf(text, "for %s\n", (char *)r->users->pdata[i]);
-	for (guint i = 0; i < r->made->len; i++)
-		g_string_append_printf(text, "made %s\n", (char *)r->made->pdata[i]);
+	add_lines(text, "wrote", r->wrote);
+	add_lines(text, "part", r->parts);
+	g_string_append_printf(text, "original %s\n", r->original ? "yes" : "no");
+	add_lines(text, "for", r->users);
+	add_lines(text, "made", r->made);
 	if (r->original && !place_write(root, before, r->original, 0600, error))
 		return false;
 	return place_write(root, file, text->str, 0600, error);

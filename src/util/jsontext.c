@@ -215,6 +215,23 @@ bool jsontext_check(const char *text, size_t len, struct json_span *ret, GError 
 	return true;
 }
 
+char *jsontext_compact(const char *text, struct json_span value)
+{
+	GString *out = g_string_new(NULL);
+	bool quoted = false;
+
+	for (size_t i = value.begin; i < value.end; i++) {
+		if (text[i] == '"')
+			quoted = !quoted;
+		if (!quoted && strchr(" \t\r\n", text[i]))
+			continue;
+		g_string_append_c(out, text[i]);
+		if (quoted && text[i] == '\\')
+			g_string_append_c(out, text[++i]);
+	}
+	return g_string_free(out, FALSE);
+}
+
 const char *jsontext_kind(const char *text, struct json_span value)
 {
 	switch (text[value.begin]) {

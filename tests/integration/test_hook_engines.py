@@ -3,14 +3,13 @@
 
 import json
 import os
-import subprocess
 
-from lab import MIB, host
+from lab import MIB, host, kinds
 from lab.bound import ours
-from lab.bundle import RUNTIMES, Bundles, check_view, host_mounts, program, whole_tree
-from lab.check import Failure, equal, eventually, holds, needs, ok
+from lab.bundle import RUNTIMES, Bundles, program, whole_tree
+from lab.check import equal, holds, needs, ok
+from lab.containerd import Containerd
 from lab.docker import Docker
-from lab.oci import small_root
 from lab.podman import Podman
 
 LIMIT = 96 * MIB
@@ -23,20 +22,12 @@ def bound(daemon, pid):
 
 
 def check_box(engine, what, flags, limits=LIMITS, **options):
-    """A container that sees its own, by exec too, and is gone with all that was mounted for it."""
-    before = host_mounts(engine.lab)
-    box = engine.start(*limits, *flags, **options)
-    pid = engine.pid(box)
-    equal(bound(engine.daemon, pid), whole_tree(engine.daemon.mnt), f'{what}: files bound')
-    check_view(lambda *argv: engine.exec(box, *argv), LIMIT, what)
-    engine.remove(box)
-    eventually(lambda: not host.is_alive(pid), f'{what}: it ends')
-    equal(host_mounts(engine.lab), before, f'{what}: mounts of the host after the end')
+    kinds.check_box(engine, what, (*limits, *flags), LIMIT, **options)
 
 
-def some(*kinds):
+def some(*every):
     """The guest takes its time: the last of them. The hook itself is tried with each there, too."""
-    return kinds[-1:] if host.GUEST else kinds
+    return every[-1:] if host.GUEST else every
 
 
 def every_right():
@@ -52,14 +43,31 @@ def privileged():
     return ('--privileged',) if every_right() else less
 
 
+def docker_kinds():
+    """A user namespace is a matter of dockerd's own configuration."""
+    return (
+        (kinds.is_read_only, '--read-only'),
+        (kinds.has_host_pids, '--pid', 'host'),
+        (kinds.is_privileged if every_right() else None, *privileged()),
+    )
+
+
+PODMAN_KINDS = (
+    (kinds.is_read_only, '--read-only'),
+    (kinds.is_privileged, '--privileged'),
+    (kinds.has_host_pids, '--pid=host'),
+    (kinds.has_users, '--uidmap', f'0:{kinds.USER}:65536'),
+)
+
+
 @needs(tools='podman runc crun busybox', timeout=120)
 def test_podman_hooks(lab):
     """A folder of hooks: runc and crun, kinds of containers."""
     podman = Podman(lab, lab.daemon)
     for runtime in RUNTIMES:
         check_box(podman, f'podman, {runtime}', (), runtime=runtime, hooks='hooks.d')
-    for flags in some(('--read-only',), ('--privileged',), ('--pid=host',), ('--uidmap', '0:100000:65536')):
-        check_box(podman, f'podman {flags[0]}', flags, hooks='hooks.d')
+    for kind, *flags in some(*PODMAN_KINDS):
+        check_box(podman, f'podman {flags[0]}', flags, kind=kind, hooks='hooks.d')
     box = podman.start('--annotation', 'lxcfs-clone=off', hooks='hooks.d')
     equal(bound(lab.daemon, podman.pid(box)), [], 'files bound with the annotation off')
 
@@ -80,6 +88,8 @@ def test_podman_cdi(lab):
     every = ('--device', 'lxcfs-clone.dev/proc=all')
     for runtime in some(*RUNTIMES):
         check_box(podman, f'CDI, {runtime}', every, runtime=runtime)
+    for kind, *flags in () if host.GUEST else PODMAN_KINDS:
+        check_box(podman, f'CDI {flags[0]}', (*every, *flags), kind=kind)
     check_box(podman, 'CDI and hooks', every, hooks='hooks.d')
     two = ('--device', 'lxcfs-clone.dev/proc=meminfo', '--device', 'lxcfs-clone.dev/proc=uptime')
     box = podman.start(*two)
@@ -202,8 +212,8 @@ def test_docker_runtime(lab):
     """By --runtime, kinds of containers; again after a restart. Others are as they were."""
     docker = docker_with_runtime(lab)
     named = ('--runtime', 'lxcfs-clone')
-    for flags in some((), ('--read-only',), ('--pid', 'host'), privileged()):
-        check_box(docker, f'docker {flags}', (*named, *flags), binds=False)
+    for kind, *flags in some((None,), *docker_kinds()):
+        check_box(docker, f'docker {flags}', (*named, *flags), kind=kind, binds=False)
     box = docker.start(*LIMITS, *named, binds=False)
     docker.do('restart', '-t', '0', box)
     equal(bound(lab.daemon, docker.pid(box)), whole_tree(lab.daemon.mnt), 'files after a restart')
@@ -218,64 +228,8 @@ def test_docker_default_runtime(lab):
         file.write('daemon:100000:65536\n')
     setup = f'mount --bind {users} /etc/subuid && mount --bind {users} /etc/subgid'
     docker = docker_with_runtime(lab, setup, **{'default-runtime': 'lxcfs-clone', 'userns-remap': 'daemon'})
-    check_box(docker, 'docker', (), binds=False)
+    check_box(docker, 'docker', (), kind=kinds.has_users, binds=False)
     equal(bound(lab.daemon, docker.pid(docker.start('--runtime', 'runc', binds=False))), [], "runc's files")
-
-
-class Containerd:
-    """One with everything of its own; its containers have a folder as root."""
-
-    def __init__(self, lab, daemon):
-        self.lab, self.daemon = lab, daemon
-        self.folder = f'{lab.folder}/containerd'
-        self.parent, self.count = lab.cgroup('ctr'), 0
-        small_root(lab, f'{self.folder}/image')
-        # ctr has no way to give a runtime arguments.
-        self.runtime = f'{self.folder}/runtime'
-        with open(self.runtime, 'w', encoding='utf-8') as file:
-            argv = (program(lab, 'lxcfs-clone-runtime'), '--runtime', 'runc', '--mountpoint', daemon.mnt)
-            file.write(f'#!/bin/sh\nexec {" ".join(argv)} "$@"\n')
-        os.chmod(self.runtime, 0o755)
-        with open(f'{self.folder}/config.toml', 'w', encoding='utf-8') as file:
-            file.write('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
-        self.socket = f'{self.folder}/sock'
-        argv = ['unshare', '-n', 'containerd', '-c', f'{self.folder}/config.toml', '-a', self.socket,
-                '--root', f'{self.folder}/root', '--state', f'{self.folder}/state']
-        with open(f'{self.folder}/log', 'wb') as log:
-            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            preexec_fn=lab.cgroup('containerd').join)
-        lab.later(self.close)
-        eventually(lambda: lab.execute('ctr', '-a', self.socket, 'version')[0] == 0, 'containerd answers', 30)
-
-    def do(self, *argv):
-        status, out, err = self.lab.execute('ctr', '-a', self.socket, *argv)
-        if status:
-            raise Failure(f'ctr {argv[:2]}: {err.strip()} {host.read(f"{self.folder}/log")[-600:]}')
-        return out
-
-    def start(self, *flags):
-        self.count += 1
-        name = f'task{self.count}'
-        self.do('run', '-d', '--null-io', '--runc-binary', self.runtime, '--cgroup', f'/{self.parent.path}/{name}',
-                *flags, '--rootfs', f'{self.folder}/image', name, '/bin/sleep', '1000')
-        return name
-
-    def pid(self, name):
-        rows = [line.split() for line in self.do('tasks', 'ls').splitlines()]
-        return next(int(pid) for task, pid, *_ in rows if task == name)
-
-    def exec(self, name, *argv):
-        return self.do('tasks', 'exec', '--exec-id', f'x{os.urandom(4).hex()}', name, *argv)
-
-    def remove(self, name):
-        self.do('tasks', 'delete', '-f', name)
-        self.do('containers', 'delete', name)
-
-    def close(self):
-        for name in self.lab.execute('ctr', '-a', self.socket, 'tasks', 'ls', '-q')[1].split():
-            self.lab.execute('ctr', '-a', self.socket, 'tasks', 'delete', '-f', name)
-        self.process.terminate()
-        self.process.wait(20 * host.SCALE)
 
 
 @needs('host', tools='containerd ctr runc busybox', timeout=120)
@@ -283,5 +237,13 @@ def test_containerd_runtime(lab):
     """ctr run with our runtime, kinds of containers."""
     containerd = Containerd(lab, lab.daemon)
     limits = ('--memory-limit', str(LIMIT), '--cpus', '1')
-    for flags in ((), ('--read-only',), ('--privileged',)) if every_right() else ((), ('--read-only',)):
-        check_box(containerd, f'containerd {flags}', flags, limits=limits)
+    users = f'0:{kinds.USER}:65536'
+    for kind, *flags in (
+        (None,),
+        (kinds.is_read_only, '--read-only'),
+        (kinds.is_privileged, '--privileged'),
+        (kinds.has_host_pids, '--with-ns', f'pid:/proc/{os.getpid()}/ns/pid'),
+        (kinds.has_users, '--uidmap', users, '--gidmap', users),
+    ):
+        image = kind == kinds.has_users  # whose files are to be given to the users
+        check_box(containerd, f'containerd {flags[:1]}', flags, limits, kind=kind, image=image)

@@ -260,11 +260,11 @@ def test_left_by_one_that_was_killed(lab):
     equal(root.all(), before, 'files')
 
 
-def killed_at(lab, root, call, number, verb):
-    """Whether it was, as it came to a system call for the nth time."""
+def killed_at(lab, root, call, number, *argv):
+    """Whether lxcfs-clonectl was, as it came to a system call for the nth time."""
     program = os.path.join(lab.run.build, 'lxcfs-clonectl')
-    argv = ('strace', '-f', '-o', f'{lab.folder}/trace', '-e', f'inject={call}:signal=KILL:when={number}')
-    return lab.execute(*argv, program, verb, 'docker', 'cdi', '--root', root.path)[0] != 0
+    inject = ('strace', '-f', '-o', f'{lab.folder}/trace', '-e', f'inject={call}:signal=KILL:when={number}')
+    return lab.execute(*inject, program, *argv, '--root', root.path)[0] != 0
 
 
 @needs('host', tools='strace', timeout=120)
@@ -279,7 +279,7 @@ def test_killed_wherever(lab):
                 former = root.read(DOCKER)
                 if verb == 'uninstall':
                     root.done('install', 'docker', 'cdi')
-                if not killed_at(lab, root, call, number, verb):
+                if not killed_at(lab, root, call, number, verb, 'docker', 'cdi'):
                     break
                 text = root.read(DOCKER)
                 ok(text == former or '"lxcfs-clone": {' in text, f'{verb}, {call} {number}: {text}')

@@ -110,6 +110,18 @@ static void test_a_key_is_found_by_what_it_means(void **state)
 }
 
 /* The laid out texts with a member more, and what they become without it again. */
+static void test_blanks_between_parts_go(void **state)
+{
+	static const char text[] = " { \"a b\" :\t[ 1 ,\n\"\\\" \\\\\" , \" {\" ] } ";
+	g_autofree char *compact = NULL;
+	struct json_span root;
+
+	(void)state;
+	assert_true(jsontext_check(text, strlen(text), &root, NULL));
+	compact = jsontext_compact(text, root);
+	assert_string_equal(compact, "{\"a b\":[1,\"\\\" \\\\\",\" {\"]}");
+}
+
 static void test_one_member_more_and_less(void **state)
 {
 	static const struct {
@@ -193,6 +205,7 @@ int main(void)
 		cmocka_unit_test(test_depth_is_bounded),
 		cmocka_unit_test(test_strings_and_their_escapes),
 		cmocka_unit_test(test_a_key_is_found_by_what_it_means),
+		cmocka_unit_test(test_blanks_between_parts_go),
 		cmocka_unit_test(test_one_member_more_and_less),
 		cmocka_unit_test(test_the_first_and_the_middle_go),
 		cmocka_unit_test(test_whatever_is_taken_stays_json),

@@ -12,6 +12,7 @@ from lab import host
 
 RUN_FILES = '/run/lxcfs-clone'
 CONTAINERS = f'{RUN_FILES}/containers'
+LXC_LOCKS = '/run/lxc/lock'
 
 
 def start(name, folder, build):
@@ -132,5 +133,6 @@ def sweep(name, folder, build):
     remove_cgroups(name)
     unmount_below(folder)
     remove_run_files(folder)
-    if os.path.isdir(folder):
-        _quietly(remove_folder, folder)
+    for left in (folder, f'{LXC_LOCKS}{folder}'):
+        if os.path.isdir(left):
+            _quietly(remove_folder, left)
