@@ -109,8 +109,8 @@ static bool find_one(const char *text, struct json_span object, const char *name
 }
 
 /*
- * runc's parser takes a key for a field whatever its case, U+212A and U+017F included, which are k and s to
- * it; another one's does not. Of two such keys the last one counts, or both do.
+ * runc's parser takes a key for a field whatever its case, U+212A and U+017F included, which are k
+ * and s to it; another one's does not. Of two such keys the last one counts, or both do.
  */
 static bool is_nearly(const char *key, const char *name)
 {

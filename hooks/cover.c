@@ -125,8 +125,8 @@ static bool has_peers(const GArray *spots)
 
 /*
  * What a container shares with namespaces within it may be mounted on, what it shares with the host
- * not. From inside the host's tables cannot be seen; outside, an engine may have a namespace of its own
- * beside that of init. What is in doubt is shared.
+ * not. From inside the host's tables cannot be seen; outside, an engine may have a namespace of its
+ * own beside that of init. What is in doubt is shared.
  */
 static void judge_peers(GArray *spots, int proc, bool here)
 {

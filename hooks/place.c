@@ -40,7 +40,10 @@ static int open_process(int proc, pid_t pid)
 	return openat(proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* In a pid namespace below that of the procfs, which still is the host's: only createContainer's are. */
+/*
+ * In a pid namespace below that of the procfs, which still is the host's: only createContainer's
+ * are.
+ */
 static bool is_nested(int proc)
 {
 	char self[16] = "";
@@ -85,8 +88,9 @@ static int is_in_table(int proc, const char *path, int fd)
 }
 
 /*
- * Not ours, and yet no container's, where an engine has a mount namespace of its own. Who may not look at
- * init's namespace, as root with fewer capabilities, may read its table, which nobody else's mounts are in.
+ * Not ours, and yet no container's, where an engine has a mount namespace of its own. Who may not
+ * look at init's namespace, as root with fewer capabilities, may read its table, which nobody
+ * else's mounts are in.
  */
 static int is_with_init(const struct place *p, const struct stat *its)
 {
@@ -180,8 +184,8 @@ static void merge(struct oci_wish *wish, struct oci_wish *more)
 }
 
 /*
- * The root of a user namespace may not be let near the bundle. Then a hook that is inside goes by what
- * crun tells, or by where runc has put it: in the root directory.
+ * The root of a user namespace may not be let near the bundle. Then a hook that is inside goes by
+ * what crun tells, or by where runc has put it: in the root directory.
  */
 static bool find_rootfs(const struct oci_state *state, struct place *ret, struct oci_wish *wish,
 			GError **error)

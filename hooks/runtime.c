@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Stands before an OCI runtime, for engines that have no folder of hooks: a container that is made gets
- * the hook into its config.json, and all goes on to the runtime as it came.
+ * Stands before an OCI runtime, for engines that have no folder of hooks: a container that is made
+ * gets the hook into its config.json, and all goes on to the runtime as it came.
  */
 #include <errno.h>
 #include <fcntl.h>

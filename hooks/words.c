@@ -205,7 +205,10 @@ static bool read_behind(struct reader *r)
 	return others <= 1;
 }
 
-/* False: such words are not understood, neither by us nor, it is to be hoped, by a runtime of that manner. */
+/*
+ * False: such words are not understood, neither by us nor, it is to be hoped, by a runtime of that
+ * manner.
+ */
 static bool read_as(enum manner manner, char *const *words, struct words *ret)
 {
 	struct reader r = {

@@ -50,7 +50,10 @@ static bool collect(const struct work *w, char **files, GArray **ret, int say, G
 	return true;
 }
 
-/* What is served is fetched outside, where it is sure to be, unless that takes rights had inside alone. */
+/*
+ * What is served is fetched outside, where it is sure to be, unless that takes rights had inside
+ * alone.
+ */
 static enum work_status put_files(const struct work *w, const struct place *place, char **files,
 				  int say, GError **error)
 {

@@ -35,7 +35,9 @@ void live_clear(struct live *live);
  */
 int live_ask(int dir);
 
-/* The owned sentence for that nobody serves @mountpoint, but a holder keeps it; NULL: it is not so. */
+/*
+ * The owned sentence for that nobody serves @mountpoint, but a holder keeps it; NULL: it is not so.
+ */
 char *live_held(const char *mountpoint);
 
 /* The owned sentence for that who serves @mountpoint does not answer. */

@@ -14,10 +14,10 @@
 char *config_hook(const char *program, const char *const *args, GError **error);
 
 /*
- * The owned text of the config.json @text, which a NUL follows, with @hook as the last of its createRuntime
- * hooks. *@ret is NULL when a hook that is called CONFIG_HOOK is there already, in a stage before the
- * container's program begins. False and a sentence when @text is not what it should be, or has a key that
- * is but for its case one of those of the hooks.
+ * The owned text of the config.json @text, which a NUL follows, with @hook as the last of its
+ * createRuntime hooks. *@ret is NULL when a hook that is called CONFIG_HOOK is there already, in a
+ * stage before the container's program begins. False and a sentence when @text is not what it
+ * should be, or has a key that is but for its case one of those of the hooks.
  */
 bool config_add(const char *text, size_t len, const char *hook, char **ret, GError **error);
 

@@ -13,9 +13,10 @@ struct covered {
 };
 
 /*
- * Each of @parts (struct part) over what the container with the root directory @root has of that name,
- * if that lies on a procfs or sysfs; what is there already stays, be it ours or not. We are in the
- * container's mount namespace, since @here: from the start, else our parent process is outside; @proc is
- * the host's procfs. All or nothing: false and a sentence when one cannot be mounted.
+ * Each of @parts (struct part) over what the container with the root directory @root has of that
+ * name, if that lies on a procfs or sysfs; what is there already stays, be it ours or not. We are
+ * in the container's mount namespace, since @here: from the start, else our parent process is
+ * outside; @proc is the host's procfs. All or nothing: false and a sentence when one cannot be
+ * mounted.
  */
 bool cover(const GArray *parts, int root, int proc, bool here, struct covered *ret, GError **error);

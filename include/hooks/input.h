@@ -12,7 +12,9 @@ struct input {
 	size_t len;
 };
 
-/* All of @fd. False and a sentence when it has more than @max bytes, or no end within @timeout_ms. */
+/*
+ * All of @fd. False and a sentence when it has more than @max bytes, or no end within @timeout_ms.
+ */
 bool input_read(int fd, size_t max, unsigned timeout_ms, struct input *ret, GError **error);
 
 /* The regular file @path below @dir, of INPUT_MAX bytes at most. */

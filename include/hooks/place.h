@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * Where a container's root directory is, as seen from a hook: below a path of the host's, in a mount
- * namespace that is the container's already (createContainer) or is to be entered (prestart,
- * createRuntime); or, once it was pivoted to, the root of the container's process (poststart, attach).
+ * Where a container's root directory is, as seen from a hook: below a path of the host's, in a
+ * mount namespace that is the container's already (createContainer) or is to be entered (prestart,
+ * createRuntime); or, once it was pivoted to, the root of the container's process (poststart,
+ * attach).
  */
 #include <glib.h>
 #include <stdbool.h>
@@ -23,9 +24,9 @@ struct place {
 #define PLACE_NONE ((struct place){ .proc = -1, .ns = -1, .user = -1, .top = -1 })
 
 /*
- * Of the container of @state, whose annotations become @wish's with those of its config.json, unless it
- * has some. @ret, which begins as PLACE_NONE, is to be given to place_clear() in any case. False and a
- * sentence when there is no such place.
+ * Of the container of @state, whose annotations become @wish's with those of its config.json,
+ * unless it has some. @ret, which begins as PLACE_NONE, is to be given to place_clear() in any
+ * case. False and a sentence when there is no such place.
  */
 bool place_of_state(const struct oci_state *state, struct place *ret, struct oci_wish *wish,
 		    GError **error);

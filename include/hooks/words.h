@@ -11,14 +11,15 @@ struct words {
 };
 
 /*
- * Of @words, NULL-terminated, without the program's name: as Go's flags and as getopt_long(3) have them. What
- * one of both refuses is as the other one has it; what means one thing to one and another to the other is
- * doubtful, as is what neither takes.
+ * Of @words, NULL-terminated, without the program's name: as Go's flags and as getopt_long(3) have
+ * them. What one of both refuses is as the other one has it; what means one thing to one and
+ * another to the other is doubtful, as is what neither takes.
  */
 struct words words_read(char *const *words);
 
 /*
- * If *@word is the option @name ("--files") with its value behind '=' or as the next word: the value, and
+ * If *@word is the option @name ("--files") with its value behind '=' or as the next word: the
+ * value, and
  * *@word moves to where that is; else NULL.
  */
 char *words_value(const char *name, char *const **word);

@@ -20,7 +20,7 @@ enum work_status {
 };
 
 /*
- * An errand_work; @work is a struct work. What it says is a sentence a line: why it failed, or what else
- * is to be known.
+ * An errand_work; @work is a struct work. What it says is a sentence a line: why it failed, or what
+ * else is to be known.
  */
 int work_do(void *work, int say);

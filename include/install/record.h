@@ -2,8 +2,8 @@
 #pragma once
 /*
  * What was done to a file, kept until it is undone: below /var/lib/lxcfs-clone.d, beside the usual
- * mount point. /etc is the operator's, /run does not outlive a boot, and the mount point is not ours
- * while it is mounted. Only root may look: configurations hold secrets.
+ * mount point. /etc is the operator's, /run does not outlive a boot, and the mount point is not
+ * ours while it is mounted. Only root may look: configurations hold secrets.
  */
 #include <glib.h>
 #include <stdbool.h>
@@ -13,8 +13,9 @@
 struct record {
 	bool known; /* there is one */
 	/*
-	 * SHA-256, hexadecimal, of the text that we wrote, and of what is ours in it where that is a part.
-	 * Behind it that of the one before, which is still there where an install was killed.
+	 * SHA-256, hexadecimal, of the text that we wrote, and of what is ours in it where that is
+	 * a part. Behind it that of the one before, which is still there where an install was
+	 * killed.
 	 */
 	GPtrArray *wrote, *parts;
 	char *original;   /* the text that was there before; NULL: no file was */

@@ -39,13 +39,18 @@ struct way {
 	way_add *add;
 	way_strip *strip;                        /* NULL: the whole file is ours */
 	bool (*makes_default)(const char *text); /* our runtime is the default; NULL: never */
-	/* Owned: what is ours in it, whatever its form; NULL: nothing. NULL itself: the whole file is. */
+	/*
+	 * Owned: what is ours in it, whatever its form; NULL: nothing. NULL itself: the whole file
+	 * is.
+	 */
 	char *(*part)(const char *text);
 	/* It has what is ours with words of its own, which may be an operator's; NULL: never. */
 	bool (*has_arguments)(const char *text);
 	const char *(*idle)(const char *text); /* why the engine takes no notice; may be NULL */
 	const char *const *signs;              /* paths, any of which says that it is there */
-	/* What a running engine waits for, after it was told and when it is to forget; may be NULL. */
+	/*
+	 * What a running engine waits for, after it was told and when it is to forget; may be NULL.
+	 */
 	const char *then, *then_without;
 };
 

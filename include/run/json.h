@@ -13,8 +13,8 @@ struct json_field {
 };
 
 /*
- * The name of the first of @fields that is there, not null and of another shape; NULL: none. Members
- * that are not in @fields may be anything.
+ * The name of the first of @fields that is there, not null and of another shape; NULL: none.
+ * Members that are not in @fields may be anything.
  */
 const char *json_check(JsonObject *o, const struct json_field *fields, size_t n);
 

@@ -17,8 +17,8 @@ struct users {
 
 /*
  * A range for container @name, held until users_drop(): of what /etc/subuid and /etc/subgid give
- * root; when they have nothing for root that is free, where nobody is. None that a process of another program's
- * container has at the moment. @dir is the state directory.
+ * root; when they have nothing for root that is free, where nobody is. None that a process of
+ * another program's container has at the moment. @dir is the state directory.
  */
 bool users_take(const struct host *host, const char *dir, const char *name, struct users *ret,
 		GError **error);

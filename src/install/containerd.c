@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * containerd's config.toml, which is the operator's: a block of ours at its end. Not a file of our own
- * that it imports: containerd takes a plugin's settings from the last file that has any, and drops
- * those of the others.
+ * containerd's config.toml, which is the operator's: a block of ours at its end. Not a file of our
+ * own that it imports: containerd takes a plugin's settings from the last file that has any, and
+ * drops those of the others.
  */
 #include <string.h>
 

@@ -77,8 +77,8 @@ static bool without_us(const struct plan *p, char **ret, GError **error)
 }
 
 /*
- * An operator had told the engine of us before we came, with words of his own: those stay, and are what
- * was there. What we would write is ours, its record was lost.
+ * An operator had told the engine of us before we came, with words of his own: those stay, and are
+ * what was there. What we would write is ours, its record was lost.
  */
 static bool is_operators(const struct plan *p, const struct way_options *options)
 {
@@ -99,7 +99,9 @@ static char *part_of(const struct plan *p, const char *text)
 	return text && p->way->part ? p->way->part(text) : NULL;
 }
 
-/* What we wrote into a file of others is no more what we wrote. Of older records it is not known. */
+/*
+ * What we wrote into a file of others is no more what we wrote. Of older records it is not known.
+ */
 static bool is_part_changed(const struct plan *p)
 {
 	g_autofree char *part = part_of(p, p->now);
