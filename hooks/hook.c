@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "bind/instance.h"
@@ -9,7 +10,9 @@
 #include "hooks/input.h"
 #include "hooks/words.h"
 #include "hooks/work.h"
+#include "util/fd.h"
 #include "util/num.h"
+#include "util/unix.h"
 
 /* Runtimes write the state before they start a hook, or at once. */
 #define STATE_MS  5000u
@@ -26,6 +29,23 @@ struct options {
 	bool require, attach;
 };
 
+/*
+ * Engines keep to themselves what a hook says that succeeds: a warning is told the system's log,
+ * too, if that listens and has room.
+ */
+static void tell_log(const char *warning)
+{
+	struct sockaddr_un address;
+	int len = unix_address("/dev/log", &address);
+	AUTO_FD int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	g_autofree char *text =
+		g_strdup_printf("<%d>lxcfs-clone-hook: %s", LOG_DAEMON | LOG_WARNING, warning);
+
+	if (fd >= 0 && len > 0)
+		(void)sendto(fd, text, strlen(text), MSG_NOSIGNAL,
+			     (const struct sockaddr *)&address, (socklen_t)len);
+}
+
 static int say(const char *kind, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 static int say(const char *kind, const char *format, ...)
@@ -37,6 +57,8 @@ static int say(const char *kind, const char *format, ...)
 	sentence = g_strdup_vprintf(format, ap);
 	va_end(ap);
 	(void)fprintf(stderr, "lxcfs-clone-hook: %s%s\n", kind, sentence);
+	if (*kind)
+		tell_log(sentence);
 	return STATUS_FAILED;
 }
 

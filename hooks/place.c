@@ -147,7 +147,7 @@ bool place_of_process(pid_t pid, struct place *ret, GError **error)
 		return false;
 	dir = open_process(ret->proc, pid);
 	if (dir < 0)
-		return fail(error, errno, "there is no process %d", pid);
+		return fail(error, errno, "process %d cannot be found", pid);
 	if (shares(ret->proc, dir, "ns/mnt") == 1) {
 		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
 			    "process %d has no mount namespace of its own", pid);

@@ -5,9 +5,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "bind/instance.h"
@@ -29,6 +31,8 @@ struct options {
 };
 
 static const char *const usual[] = { "crun", "runc" };
+/* crun refuses each container where cgroup v1 and v2 both have controllers. */
+static const char *const usual_on_v1[] = { "runc", "crun" };
 
 static int say(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
@@ -111,9 +115,11 @@ static char *find_named(const char *name)
 static char *find_runtime(const char *given)
 {
 	char *found = given ? find_named(given) : NULL;
+	struct statfs fs;
+	bool v2 = statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
 
 	for (size_t i = 0; !given && !found && i < G_N_ELEMENTS(usual); i++)
-		found = find_named(usual[i]);
+		found = find_named((v2 ? usual : usual_on_v1)[i]);
 	return found;
 }
 

@@ -132,7 +132,10 @@ void check_engines(const struct check *c, struct findings *f)
 		else
 			findings_add(f, FINDING_WARN, way->name, NULL, "%s", error->message);
 	}
-	if (n == 0)
+	if (root < 0)
+		findings_add(f, FINDING_FAIL, "engines", NULL, "%s: %s", c->root,
+			     g_strerror(errno));
+	else if (n == 0)
 		findings_add(f, FINDING_WARN, "engines", NULL,
 			     "there is none that is known below %s", c->root);
 }

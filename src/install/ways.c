@@ -45,13 +45,15 @@ const struct way ways[] = {
 	  .signs = docker_signs,
 	  .then = "dockerd must read it: systemctl reload docker",
 	  /* With a reload it forgets no runtime. */
-	  .then_without = "dockerd must forget it: systemctl restart docker" },
+	  .then_without = "dockerd must forget it: systemctl restart docker (containers that were "
+			  "made with it do not start again: make those anew)" },
 	{ .name = "cdi",
 	  .path = "/etc/cdi/lxcfs-clone.json",
 	  .program = HOOK_PROGRAM,
 	  .whom = "--device lxcfs-clone.dev/proc=all",
 	  .add = cdi_add,
-	  .signs = cdi_signs },
+	  .signs = cdi_signs,
+	  .then_without = "containers that were made with it do not start again: make those anew" },
 	{ .name = "lxc",
 	  .path = "/usr/share/lxc/config/common.conf.d/50-lxcfs-clone.conf",
 	  .program = LXC_PROGRAM,

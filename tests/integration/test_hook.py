@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """lxcfs-clone-hook in real containers: each stage of runc and crun, each kind of container."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -137,6 +139,21 @@ def test_twice(lab):
 
 
 @needs(tools='runc busybox')
+@contextlib.contextmanager
+def system_log():
+    """What is sent there, unless the host has one, which nobody can listen in on."""
+    if os.path.exists('/dev/log'):
+        yield None
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.settimeout(5)
+        log.bind('/dev/log')
+        try:
+            yield log
+        finally:
+            os.unlink('/dev/log')
+
+
 def test_nothing_is_served(lab):
     """No daemon, a dead one, one that stands still: a warning and no files, with --require a failure."""
     daemon = lab.start_daemon()
@@ -163,7 +180,12 @@ def test_nothing_is_served(lab):
         for pid in everyone:
             os.kill(pid, signal.SIGCONT)
     daemon.kill_everything()
-    check('a dead one', f'no lxcfs-clone at {daemon.mnt}: Transport endpoint is not connected')
+    sentence = f'no lxcfs-clone at {daemon.mnt}: Transport endpoint is not connected'
+    check('a dead one', sentence)
+    with system_log() as log:
+        bundles.start('runc', createRuntime=bundles.hook()).remove()
+        if log:
+            holds(log.recv(1000).decode(), f'<28>lxcfs-clone-hook: {sentence}', 'the system\'s log')
     host.umount(daemon.mnt)
     check('none', f'no lxcfs-clone runs at {daemon.mnt}')
     state = {'ociVersion': '1.0', 'id': 'a', 'status': 'running', 'pid': os.getpid(), 'bundle': '/'}
@@ -254,7 +276,7 @@ def test_attach_where_it_cannot_be(lab):
     for path in ('/proc', '/sys'):
         bare.call(tmpfs_over, path)
     for pid, where, sentence in (
-        (gone.pid, mnt, f'there is no process {gone.pid}'),
+        (gone.pid, mnt, f'process {gone.pid} cannot be found'),
         (os.getpid(), mnt, 'has no mount namespace of its own'),
         (box.pid, lab.folder, f'no lxcfs-clone runs at {lab.folder}'),
         (bare.pid, mnt, f'nothing is covered: the container has none of the files of the lxcfs-clone at {mnt}'),
