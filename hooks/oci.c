@@ -50,7 +50,10 @@ static bool is_file_name(const char *name)
 
 bool oci_files(const char *text, char ***ret, GError **error)
 {
-	g_auto(GStrv) names = g_strsplit(text, ",", FILES_MAX + 1);
+	g_autofree char *stripped = g_strstrip(g_strdup(text));
+	/* podman takes a comma in an annotation for the end of it. */
+	const char *between = strchr(stripped, ',') ? "," : " ";
+	g_auto(GStrv) names = g_strsplit(stripped, between, FILES_MAX + 1);
 	g_autofree char *quote = NULL;
 
 	if (g_strv_length(names) > FILES_MAX)

@@ -42,7 +42,7 @@ void oci_config_clear(struct oci_config *config);
 #define AUTO_OCI_CONFIG __attribute__((cleanup(oci_config_clear)))
 
 /*
- * "meminfo,sys/devices/system/cpu": names of files that a daemon may serve, as an owned list. False and
- * a sentence when one could not be such a name.
+ * "meminfo,sys/devices/system/cpu", or with blanks: names of files that a daemon may serve, as an
+ * owned list. False and a sentence when one could not be such a name.
  */
 bool oci_files(const char *text, char ***ret, GError **error);
