@@ -27,11 +27,13 @@ static bool refuse(GError **error, const char *format, ...)
 	return false;
 }
 
+/* Cut within a character, or half of a pair that the parser let pass, it would be no UTF-8. */
 static char *quoted(const char *text)
 {
 	g_autofree char *start = g_strndup(text, QUOTED);
+	g_autofree char *valid = g_utf8_make_valid(start, -1);
 
-	return octal_escaped(start);
+	return octal_escaped(valid);
 }
 
 /* Such a name is below the mount point, whatever else it is. */

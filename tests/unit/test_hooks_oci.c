@@ -138,6 +138,19 @@ static void test_sentences(void **state)
 	refused(parse_config, "{\"root\":[]}", "its 'root' is no object");
 }
 
+static void test_what_is_quoted_is_cut_within_a_character(void **state)
+{
+	g_autofree char *start = g_strnfill(63, 'a');
+	g_autofree char *text = g_strdup_printf(
+		"{\"root\":{\"path\":\"r\"},\"annotations\":{\"lxcfs-clone\":\"%s\u00e9\"}}",
+		start);
+	g_autofree char *wanted = g_strdup_printf(
+		"its annotation lxcfs-clone is '%s\ufffd', neither on nor off", start);
+
+	(void)state;
+	refused(parse_config, text, wanted);
+}
+
 static void test_names_of_files(void **state)
 {
 	static const char *const bad[] = {
@@ -286,6 +299,7 @@ int main(void)
 		cmocka_unit_test(test_state_of_crun),
 		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_sentences),
+		cmocka_unit_test(test_what_is_quoted_is_cut_within_a_character),
 		cmocka_unit_test(test_names_of_files),
 		cmocka_unit_test(test_500_hostile_inputs),
 		cmocka_unit_test(test_40000_mutated_texts),
