@@ -59,7 +59,7 @@ char *jsontext_quote(const char *plain)
 	for (const char *p = plain; *p; p++) {
 		if (*p == '"' || *p == '\\')
 			g_string_append_printf(out, "\\%c", *p);
-		else if ((unsigned char)*p < 0x20)
+		else if (g_ascii_iscntrl(*p))
 			g_string_append_printf(out, "\\u%04x", (unsigned)*p);
 		else
 			g_string_append_c(out, *p);
