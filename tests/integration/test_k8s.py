@@ -126,9 +126,12 @@ def test_what_the_image_is_made_of(lab):
     """Each folder is there; packages to build are those of ./dev, to run those of the libraries."""
     text = host.read(f'{SOURCE}/docs/Dockerfile').replace('\\\n', ' ')
     build, _, run = text.partition('\nFROM $BASE\n')
-    for line in re.findall('^COPY (?!--)(.*)$', text, re.M):
-        for source in line.split()[:-1]:
-            ok(os.path.exists(f'{SOURCE}/{source}'), f'COPY {source}')
+    copied = {word for line in re.findall('^COPY (?!--)(.*)$', text, re.M) for word in line.split()[:-1]}
+    for source in copied:
+        ok(os.path.exists(f'{SOURCE}/{source}'), f'COPY {source}')
+    named = re.findall(r"(?:subdir|include_directories|install_man|install_data)\('([^'/]+)",
+                       host.read(f'{SOURCE}/meson.build'))
+    equal({'meson.build', 'meson_options.txt', *named} - copied, set(), 'what meson needs and is not copied')
     install = r'--no-install-recommends ([^&\n]*)'
     equal(set(re.search(install, build)[1].split()), packages_of_dev(), 'packages to build')
     equal(set(re.search(install, run)[1].split()), libraries(lab), 'packages to run')
