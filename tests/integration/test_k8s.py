@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 
 from lab import host
 from lab.check import Skip, equal, eventually, holds, needs, ok
@@ -257,6 +258,30 @@ def small_host(lab):
     return root, text
 
 
+IN_MODIFY, IN_DELETE = 0x2, 0x200
+
+
+class Watch:
+    """The files of a folder that are missing, or a part of what they will be, at some time."""
+
+    def __init__(self, folder):
+        self.fd = host.libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        ok(host.libc.inotify_add_watch(self.fd, os.fsencode(folder), IN_MODIFY | IN_DELETE) > 0, 'a watch')
+
+    def end(self):
+        try:
+            events = os.read(self.fd, 1 << 16)
+        except BlockingIOError:
+            events = b''
+        os.close(self.fd)
+        names = set()
+        while events:
+            size = int.from_bytes(events[12:16], sys.byteorder)
+            names.add(os.fsdecode(events[16:16 + size].rstrip(b'\0')))
+            events = events[16 + size:]
+        return names
+
+
 @needs('host', tools='podman runc busybox nsenter containerd ctr', timeout=120)
 def test_the_install_step(lab):
     """The step puts a runtime on the node: containers of the RuntimeClass see their own. Undone, no trace is left."""
@@ -275,8 +300,12 @@ def test_the_install_step(lab):
     config = f'{root}/etc/containerd/config.toml'
     text = host.read(config)
     ok(text.startswith(before), 'the lines of before')
+    programs = set(os.listdir(f'{root}/usr/bin'))
+    equal(len(programs), 2, 'programs')
+    watch = Watch(f'{root}/usr/bin')
     run('again')
-    equal(host.read(config), text, 'a second time')
+    equal(programs & watch.end(), set(), 'what a container that starts meanwhile does without')
+    ok(host.read(config) == text, 'a second time changes nothing')
     handler = handler_of(config)
     containerd = Containerd(lab, node, root)
     plugins = {line.split()[1]: line.split()[-1] for line in containerd.ctr('plugins', 'ls').splitlines()}
