@@ -151,6 +151,22 @@ static void test_what_is_quoted_is_cut_within_a_character(void **state)
 	refused(parse_config, text, wanted);
 }
 
+/* JSON-GLib would take half a pair with the character behind it, and what is behind a NUL for nothing. */
+static void test_what_is_no_character(void **state)
+{
+	static const char text[] =
+		"{\"ociVersion\":\"1\\ude00\",\"id\":\"a\",\"status\":\"created\",\"bundle\":"
+		"\"/b\\u0000c\",\"root\":\"\\ud83d\\ude00\\\\u0000\",\"pid\":1,"
+		"\"annotations\":{\"x\":\"\\ud83d\",\"lxcfs-clone/files\":\"meminfo\"}}";
+	AUTO_OCI_STATE struct oci_state s = { 0 };
+
+	(void)state;
+	assert_true(oci_state_parse(text, strlen(text), &s, NULL));
+	assert_string_equal(s.bundle, "/b\ufffdc");
+	assert_string_equal(s.root, "\xf0\x9f\x98\x80\\u0000");
+	assert_string_equal(s.wish.files[0], "meminfo");
+}
+
 static void test_names_of_files(void **state)
 {
 	static const char *const bad[] = {
@@ -300,6 +316,7 @@ int main(void)
 		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_sentences),
 		cmocka_unit_test(test_what_is_quoted_is_cut_within_a_character),
+		cmocka_unit_test(test_what_is_no_character),
 		cmocka_unit_test(test_names_of_files),
 		cmocka_unit_test(test_500_hostile_inputs),
 		cmocka_unit_test(test_40000_mutated_texts),
