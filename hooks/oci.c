@@ -27,11 +27,13 @@ static bool refuse(GError **error, const char *format, ...)
 	return false;
 }
 
+/* Cut within a character it would be no UTF-8. */
 static char *quoted(const char *text)
 {
 	g_autofree char *start = g_strndup(text, QUOTED);
+	g_autofree char *valid = g_utf8_make_valid(start, -1);
 
-	return octal_escaped(start);
+	return octal_escaped(valid);
 }
 
 /* Such a name is below the mount point, whatever else it is. */
@@ -230,6 +232,7 @@ static bool fill_config(JsonObject *o, struct oci_config *ret, GError **error)
 static JsonNode *parse(const char *text, size_t len, GError **error)
 {
 	g_autoptr(JsonParser) parser = json_parser_new();
+	g_autofree char *plain = NULL;
 	struct json_span whole;
 
 	if (!jsontext_check(text, len, &whole, error))
@@ -238,9 +241,9 @@ static JsonNode *parse(const char *text, size_t len, GError **error)
 		refuse(error, "it is no JSON object");
 		return NULL;
 	}
-	return json_parser_load_from_data(parser, text, (gssize)len, error)
-		       ? json_parser_steal_root(parser)
-		       : NULL;
+	plain = jsontext_of_characters(text);
+	return json_parser_load_from_data(parser, plain, -1, error) ? json_parser_steal_root(parser)
+								    : NULL;
 }
 
 bool oci_state_parse(const char *text, size_t len, struct oci_state *ret, GError **error)

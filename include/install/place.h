@@ -40,5 +40,5 @@ GPtrArray *place_missing(int root, const char *path);
 /* The folder goes if it is empty. */
 void place_remove_folder(int root, const char *path);
 
-/* The folder, made if need be with @mode, O_PATH. A descriptor or -1. */
+/* The folder, made if need be with @mode, those above it with 0755; O_PATH. A descriptor or -1. */
 int place_folder(int root, const char *path, mode_t mode, GError **error);

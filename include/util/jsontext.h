@@ -43,6 +43,12 @@ unsigned jsontext_find(const char *text, struct json_span object, const char *ke
 /* An owned copy of the string @value without quotes and escapes. */
 char *jsontext_string(const char *text, struct json_span value);
 
+/*
+ * An owned copy of @text, in which U+FFFD stands for each "\uXXXX" that is none: halves of pairs, and NUL.
+ * Parsers do not agree on what these are.
+ */
+char *jsontext_of_characters(const char *text);
+
 /* An owned JSON string of @plain, which is UTF-8. */
 char *jsontext_quote(const char *plain);
 

@@ -40,13 +40,14 @@ static int member(const char *text, struct json_span object, const char *key, ch
 		  struct json_member *ret, GError **error)
 {
 	unsigned n = jsontext_find(text, object, key, ret);
+	g_autofree char *quoted = jsontext_quote(key); /* it may be of the text: any characters */
 
 	if (n > 1) {
-		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "it has \"%s\" twice", key);
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "it has %s twice", quoted);
 		return -1;
 	}
 	if (n == 1 && text[ret->value.begin] != first) {
-		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "\"%s\" is %s there", key,
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s is %s there", quoted,
 			    jsontext_kind(text, ret->value));
 		return -1;
 	}
@@ -167,9 +168,11 @@ static bool set_default(char **text, const struct found *f, GError **error)
 	name = jsontext_string(*text, f->standard.value);
 	/* Ours has one of these two do the work; whatever else it is would be left out. */
 	if (strcmp(name, "runc") != 0 && strcmp(name, "crun") != 0) {
+		g_autofree char *quoted = jsontext_quote(name);
+
 		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-			    "its \"" DEFAULT "\" is \"%s\", which --default would put out of work",
-			    name);
+			    "its \"" DEFAULT "\" is %s, which --default would put out of work",
+			    quoted);
 		return false;
 	}
 	take(text, jsontext_replace(*text, f->standard.value, "\"" WAY_RUNTIME "\""));

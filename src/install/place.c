@@ -256,8 +256,9 @@ int place_folder(int root, const char *path, mode_t mode, GError **error)
 		const char *folder = missing->pdata[i], *name;
 		AUTO_FD int above = open_above(root, folder, &name);
 		int err = above < 0 ? -above : 0;
+		bool last = i + 1 == missing->len;
 
-		if (!err && mkdirat(above, name, mode) < 0)
+		if (!err && mkdirat(above, name, last ? mode : 0755) < 0)
 			err = errno;
 		if (err && err != EEXIST) {
 			fail(error, err, "cannot make the folder %s", folder);

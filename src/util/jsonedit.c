@@ -15,22 +15,25 @@ static gunichar hex4(const char *digits)
 	return u;
 }
 
-/* The character that "\uXXXX" at @p is, with its other half; half a pair is U+FFFD, as in Go. */
-static const char *take_unicode(const char *p, GString *out)
-{
-	gunichar u = hex4(p + 2), low;
+#define NO_CHARACTER 0xfffd
 
-	p += 6;
-	if (u >= 0xd800 && u < 0xdc00 && p[0] == '\\' && p[1] == 'u') {
-		low = hex4(p + 2);
+/*
+ * The character that "\uXXXX" at *@p is, with its other half; *@p moves behind it. Half a pair is none, as
+ * in Go; nor is a NUL, which no text of ours has: what is behind one must not be lost.
+ */
+static gunichar take_unicode(const char **p)
+{
+	gunichar u = hex4(*p + 2), low;
+
+	*p += 6;
+	if (u >= 0xd800 && u < 0xdc00 && (*p)[0] == '\\' && (*p)[1] == 'u') {
+		low = hex4(*p + 2);
 		if (low >= 0xdc00 && low < 0xe000) {
 			u = 0x10000 + ((u - 0xd800) << 10) + (low - 0xdc00);
-			p += 6;
+			*p += 6;
 		}
 	}
-	/* No text of ours has a NUL: what is behind one must not be lost. */
-	g_string_append_unichar(out, u == 0 || (u >= 0xd800 && u < 0xe000) ? 0xfffd : u);
-	return p;
+	return u == 0 || (u >= 0xd800 && u < 0xe000) ? NO_CHARACTER : u;
 }
 
 char *jsontext_string(const char *text, struct json_span value)
@@ -43,11 +46,29 @@ char *jsontext_string(const char *text, struct json_span value)
 		if (*p != '\\') {
 			g_string_append_c(out, *p++);
 		} else if (p[1] == 'u') {
-			p = take_unicode(p, out);
+			g_string_append_unichar(out, take_unicode(&p));
 		} else {
 			g_string_append_c(out, to[strchr(from, p[1]) - from]);
 			p += 2;
 		}
+	}
+	return g_string_free(out, FALSE);
+}
+
+char *jsontext_of_characters(const char *text)
+{
+	GString *out = g_string_new(NULL);
+
+	for (const char *p = text, *start = p; *p; start = p) {
+		if (*p != '\\') {
+			p += strcspn(p, "\\");
+		} else if (p[1] != 'u') {
+			p += 2;
+		} else if (take_unicode(&p) == NO_CHARACTER) {
+			g_string_append_unichar(out, NO_CHARACTER);
+			continue;
+		}
+		g_string_append_len(out, start, p - start);
 	}
 	return g_string_free(out, FALSE);
 }
@@ -59,7 +80,7 @@ char *jsontext_quote(const char *plain)
 	for (const char *p = plain; *p; p++) {
 		if (*p == '"' || *p == '\\')
 			g_string_append_printf(out, "\\%c", *p);
-		else if ((unsigned char)*p < 0x20)
+		else if (g_ascii_iscntrl(*p))
 			g_string_append_printf(out, "\\u%04x", (unsigned)*p);
 		else
 			g_string_append_c(out, *p);

@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 
 from lab import host
@@ -104,6 +105,17 @@ def test_what_was_there_comes_back(lab):
         equal((os.stat(folder).st_mode & 0o7777, modes), (0o700, {0o600}), 'modes of the record')
     holds(root.done('uninstall'), f'docker: /{DOCKER} is what it was', 'uninstall')
     equal(root.all(), before, 'files')
+
+
+def test_folders_above_the_record(lab):
+    """Made where a host has none: they are everybody's, but for the record's own."""
+    root = Root(lab)
+    shutil.rmtree(f'{root.path}/var')
+    root.done('install', 'cdi')
+    modes = [os.stat(f'{root.path}/{path}').st_mode & 0o7777 for path in ('var', 'var/lib', 'var/lib/lxcfs-clone.d')]
+    equal(modes, [0o755, 0o755, 0o700], 'modes')
+    root.done('uninstall', 'cdi')
+    ok(not root.has('var/lib/lxcfs-clone.d'), 'the record is gone')
 
 
 def test_done_twice_is_done_once(lab):

@@ -4,9 +4,13 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 
 from lab import host
 from lab.check import Skip, equal, eventually, holds, needs, ok
+from lab.oci import small_root
+from lab.pods import Node
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 MOUNT = '/var/lib/lxcfs-clone'
@@ -126,9 +130,12 @@ def test_what_the_image_is_made_of(lab):
     """Each folder is there; packages to build are those of ./dev, to run those of the libraries."""
     text = host.read(f'{SOURCE}/docs/Dockerfile').replace('\\\n', ' ')
     build, _, run = text.partition('\nFROM $BASE\n')
-    for line in re.findall('^COPY (?!--)(.*)$', text, re.M):
-        for source in line.split()[:-1]:
-            ok(os.path.exists(f'{SOURCE}/{source}'), f'COPY {source}')
+    copied = {word for line in re.findall('^COPY (?!--)(.*)$', text, re.M) for word in line.split()[:-1]}
+    for source in copied:
+        ok(os.path.exists(f'{SOURCE}/{source}'), f'COPY {source}')
+    named = re.findall(r"(?:subdir|include_directories|install_man|install_data)\('([^'/]+)",
+                       host.read(f'{SOURCE}/meson.build'))
+    equal({'meson.build', 'meson_options.txt', *named} - copied, set(), 'what meson needs and is not copied')
     install = r'--no-install-recommends ([^&\n]*)'
     equal(set(re.search(install, build)[1].split()), packages_of_dev(), 'packages to build')
     equal(set(re.search(install, run)[1].split()), libraries(lab), 'packages to run')
@@ -148,8 +155,6 @@ def lines_of(path):
 @needs(tools='podman runc busybox nsenter', timeout=120)
 def test_the_daemons_pod_is_replaced(lab):
     """Pods made of the manifest: one with limits reads on while the daemon's is deleted, killed and made anew."""
-    from lab.pods import Node  # pylint: disable=import-outside-toplevel
-
     pod, user = manifest()['DaemonSet']['spec']['template'], commented('apiVersion: v1')
     node = Node(lab)
     node.start(pod, 'first')
@@ -193,3 +198,122 @@ def end(node):
     finally:
         for pid in node.processes():
             os.kill(pid, signal.SIGKILL)
+
+
+MEMORY = 256 << 20
+
+
+class Containerd:
+    """The node's, by the file of another root directory, whose programs are the node's, too."""
+
+    def __init__(self, lab, node, root):
+        self.lab, self.node, self.parent = lab, node, lab.cgroup('ctr')
+        folder = f'{lab.folder}/containerd'
+        self.socket, self.root = f'{folder}/sock', f'{folder}/image'
+        small_root(lab, self.root)
+        node.do_there(f'mount -t overlay none -o lowerdir={root}/usr/bin:/usr/bin /usr/bin')
+        argv = ['nsenter', f'--mount=/proc/{node.podman.holder.pid}/ns/mnt', 'unshare', '-n', 'containerd',
+                '-c', f'{root}/etc/containerd/config.toml', '-a', self.socket,
+                '--root', f'{folder}/root', '--state', f'{folder}/state']
+        with open(f'{folder}/log', 'wb') as log:
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            preexec_fn=lab.cgroup('containerd').join)
+        lab.later(self.close)
+        eventually(lambda: lab.execute('ctr', '-a', self.socket, 'version')[0] == 0, 'containerd answers', 30)
+
+    def ctr(self, *words):
+        return self.node.do_there(' '.join(('ctr', '-a', self.socket, *words)))
+
+    def total(self, name, *words):
+        """MemTotal, in kB, in a container of its own."""
+        said = self.ctr('run', '--rm', *words, '--memory-limit', str(MEMORY), '--cgroup', f'/{self.parent.path}/{name}',
+                        '--rootfs', self.root, name, '/bin/cat', '/proc/meminfo')
+        return int(re.search(r'MemTotal: +(\d+) kB', said)[1])
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(20 * host.SCALE)
+
+
+def handler_of(path):
+    """What containerd is told of the RuntimeClass."""
+    try:
+        import tomllib  # pylint: disable=import-outside-toplevel
+    except ImportError as error:
+        raise Skip('this Python has no tomllib') from error
+    handler = commented('apiVersion: node.k8s.io/v1')['handler']
+    cri = tomllib.loads(host.read(path))['plugins']['io.containerd.grpc.v1.cri']
+    return cri['containerd']['runtimes'][handler]
+
+
+def small_host(lab):
+    """A root directory with containerd's own configuration."""
+    root = f'{lab.folder}/host'
+    for name in ('etc/containerd', 'usr/bin', 'var/lib'):
+        os.makedirs(f'{root}/{name}')
+    status, text, err = lab.execute('containerd', 'config', 'default')
+    equal(status, 0, err)
+    with open(f'{root}/etc/containerd/config.toml', 'w', encoding='utf-8') as file:
+        file.write(text)
+    return root, text
+
+
+IN_MODIFY, IN_DELETE = 0x2, 0x200
+
+
+class Watch:
+    """The files of a folder that are missing, or a part of what they will be, at some time."""
+
+    def __init__(self, folder):
+        self.fd = host.libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        ok(host.libc.inotify_add_watch(self.fd, os.fsencode(folder), IN_MODIFY | IN_DELETE) > 0, 'a watch')
+
+    def end(self):
+        try:
+            events = os.read(self.fd, 1 << 16)
+        except BlockingIOError:
+            events = b''
+        os.close(self.fd)
+        names = set()
+        while events:
+            size = int.from_bytes(events[12:16], sys.byteorder)
+            names.add(os.fsdecode(events[16:16 + size].rstrip(b'\0')))
+            events = events[16 + size:]
+        return names
+
+
+@needs('host', tools='podman runc busybox nsenter containerd ctr', timeout=120)
+def test_the_install_step(lab):
+    """The step puts a runtime on the node: containers of the RuntimeClass see their own. Undone, no trace is left."""
+    node = Node(lab)
+    root, before = small_host(lab)
+    node.start(manifest()['DaemonSet']['spec']['template'], 'first')
+    lab.later(end, node)
+    (step,) = commented('- name: install')
+    step['resources'] = {'limits': {'memory': '64Mi'}}
+    volume = {'name': 'host', 'hostPath': {'path': root, 'type': 'Directory'}}
+
+    def run(name):
+        return node.run({'spec': {'volumes': [volume]}}, step, name, '--rm')
+
+    holds(run('install'), 'containerd must read it', 'the step')
+    config = f'{root}/etc/containerd/config.toml'
+    text = host.read(config)
+    ok(text.startswith(before), 'the lines of before')
+    programs = set(os.listdir(f'{root}/usr/bin'))
+    equal(len(programs), 2, 'programs')
+    watch = Watch(f'{root}/usr/bin')
+    run('again')
+    equal(programs & watch.end(), set(), 'what a container that starts meanwhile does without')
+    ok(host.read(config) == text, 'a second time changes nothing')
+    handler = handler_of(config)
+    containerd = Containerd(lab, node, root)
+    plugins = {line.split()[1]: line.split()[-1] for line in containerd.ctr('plugins', 'ls').splitlines()}
+    equal(plugins['cri'], 'ok', 'the plugin that reads of the runtime')
+    by_handler = ('--runtime', handler['runtime_type'], '--runc-binary', handler['options']['BinaryName'])
+    equal(containerd.total('ours', *by_handler) << 10, MEMORY, 'MemTotal by the handler')
+    ok(containerd.total('other') << 10 > MEMORY, 'MemTotal without it')
+    undo = re.search(r'^# +(lxcfs-clonectl uninstall .*)$', host.read(f'{SOURCE}/k8s-daemonset.yaml'), re.M)[1]
+    step['command'] = ['sh', '-ec', undo]
+    holds(run('undo'), 'is what it was', undo)
+    equal((host.read(config), os.listdir(f'{root}/var/lib')), (before, []), 'files after it')

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A real kubelet makes static pods of k8s-daemonset.yaml: one of the daemon, one that has limits and reads on while
-the first is deleted and comes back.
+the first is deleted and comes back; one that installs the runtime on the node, and one that is run by it.
 
-It takes a machine for itself, so in a guest. There is no package of a kubelet: KUBELET names one.
+It takes a machine for itself, so in a guest. There is no package of a kubelet: KUBELET names one. Debian's source makes
+it: `apt-get source kubernetes`, which becomes src/k8s.io/kubernetes of a GOPATH, and with golang-1.19 there
+
+    GO111MODULE=off CGO_ENABLED=0 go build -o kubelet k8s.io/kubernetes/cmd/kubelet
 
     tests/vm/vm.sh -c 4 -m 3072 -t 1500 env KUBELET=/path/to/kubelet python3 $PWD/tests/k8s/kubelet.py $PWD/build
 """
@@ -35,6 +38,7 @@ READ = f'''while :; do
     if line=$(grep MemTotal /proc/meminfo); then echo "$line"; else echo failed; fi >>{LOGS}/reads
     sleep 0.02
 done'''
+CONFIG = '/etc/containerd/config.toml'
 CONTAINERD = f'''version = 2
 root = "{TOP}/containerd"
 state = "{TOP}/state"
@@ -42,7 +46,10 @@ state = "{TOP}/state"
   address = "{SOCKET}"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{PAUSE}"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    default_runtime_name = "runc"
 '''
+OWN = f'cat /proc/meminfo >{LOGS}/new && mv {LOGS}/new {LOGS}/own && exec sleep 100000'
 
 
 def image(path, *names):
@@ -73,12 +80,11 @@ def image(path, *names):
 def pod(name, spec):
     """As a file in the kubelet's folder. The network is the machine's: there is no plugin for another."""
     spec = {**spec, 'hostNetwork': True, 'dnsPolicy': 'Default'}
-    spec['volumes'] = [*spec['volumes'], {'name': 'usr', 'hostPath': {'path': '/usr'}},
+    spec['volumes'] = [*spec.get('volumes', []), {'name': 'usr', 'hostPath': {'path': f'{TOP}/usr'}},
                        {'name': 'logs', 'hostPath': {'path': LOGS}}]
-    (container,) = spec['containers']
-    container = {**container, 'volumeMounts': [*container['volumeMounts'], {'name': 'usr', 'mountPath': '/usr', 'readOnly': True},
-                                               {'name': 'logs', 'mountPath': LOGS}]}
-    spec['containers'] = [container]
+    more = [{'name': 'usr', 'mountPath': '/usr', 'readOnly': True}, {'name': 'logs', 'mountPath': LOGS}]
+    for kind in ('initContainers', 'containers'):
+        spec[kind] = [{**c, 'volumeMounts': [*c.get('volumeMounts', []), *more]} for c in spec.get(kind, [])]
     return {'apiVersion': 'v1', 'kind': 'Pod', 'metadata': {'name': name, 'namespace': 'default'}, 'spec': spec}
 
 
@@ -116,29 +122,67 @@ def spawn(name, *argv):
     return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
 
+def start_containerd():
+    process = spawn('containerd', 'containerd')
+    command = ['ctr', '-a', SOCKET, 'version']
+    eventually(lambda: subprocess.run(command, capture_output=True, check=False).returncode == 0, 'containerd is up', 60, 0.5)
+    return process
+
+
 def start_node(build):
-    """A machine that runs pods, as it would be installed."""
-    for name in PROGRAMS:
-        shutil.copy(f'{build}/{name}', '/usr/bin')
+    """A machine that runs pods; our programs are in the image alone. Returns its containerd."""
     host.mount(None, '/', None, host.MS_SHARED | host.MS_REC)
     os.makedirs(TOP)
     host.mount('tmpfs', TOP, 'tmpfs')
-    for path in (MANIFESTS, LOGS):
-        os.mkdir(path)
-    with open(f'{TOP}/containerd.toml', 'w', encoding='utf-8') as file:
+    for path in (MANIFESTS, LOGS, f'{TOP}/image/bin', f'{TOP}/usr', os.path.dirname(CONFIG)):
+        os.makedirs(path, exist_ok=True)
+    for name in PROGRAMS:
+        shutil.copy(f'{build}/{name}', f'{TOP}/image/bin')
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f'/usr/bin/{name}')
+    host.mount('overlay', f'{TOP}/usr', 'overlay', 0, f'lowerdir={TOP}/image:/usr')
+    with open(CONFIG, 'w', encoding='utf-8') as file:
         file.write(CONTAINERD)
-    spawn('containerd', 'containerd', '-c', f'{TOP}/containerd.toml')
-    eventually(lambda: os.path.exists(SOCKET), 'containerd is up', 60)
+    process = start_containerd()
     image(f'{TOP}/image.tar', PAUSE, 'docker.io/library/lxcfs-clone:0.1.0', 'docker.io/library/debian:12')
     subprocess.run(['ctr', '-a', SOCKET, '-n', 'k8s.io', 'images', 'import', f'{TOP}/image.tar'], check=True)
     spawn('kubelet', os.environ['KUBELET'], '--container-runtime=remote', f'--container-runtime-endpoint=unix://{SOCKET}',
           f'--pod-manifest-path={MANIFESTS}', f'--root-dir={TOP}/kubelet', f'--cert-dir={TOP}/pki', '--cgroup-driver=cgroupfs',
           '--fail-swap-on=false', '--enforce-node-allocatable=', '--hostname-override=node', '--read-only-port=0',
           '--file-check-frequency=2s', '--sync-frequency=5s', '--resolv-conf=', '--v=2')
+    return process
+
+
+def install(containerd):
+    """The step, in a pod. Without a control plane a kubelet knows no RuntimeClass: its handler becomes the default."""
+    (step,) = test_k8s.commented('- name: install')
+    main = {'name': 'main', 'image': 'debian:12', 'command': ['sleep', '100000']}
+    put(pod('install', {'initContainers': [step], 'containers': [main],
+                        'volumes': [{'name': 'host', 'hostPath': {'path': '/'}}]}))
+    eventually(lambda: '# lxcfs-clone: end' in host.read(CONFIG), 'the step is done', 60, 0.5)
+    ok(all(os.access(f'/usr/bin/{name}', os.X_OK) for name in PROGRAMS[2:]), 'programs on the node')
+    handler = test_k8s.commented('apiVersion: node.k8s.io/v1')['handler']
+    text = host.read(CONFIG).replace('default_runtime_name = "runc"', f'default_runtime_name = "{handler}"')
+    with open(CONFIG, 'w', encoding='utf-8') as file:
+        file.write(text)
+    containerd.terminate()
+    containerd.wait(60)
+    start_containerd()
+    print('# the runtime is installed, containerd started anew', flush=True)
+
+
+def show_runtime():
+    """A pod that names no file."""
+    main = {'name': 'main', 'image': 'debian:12', 'command': ['/bin/sh', '-c', OWN], 'resources': {'limits': {'memory': '128Mi'}}}
+    put(pod('own', {'containers': [main]}))
+    eventually(lambda: os.path.exists(f'{LOGS}/own'), 'a pod by the runtime reads', 120, 0.5)
+    first = host.read(f'{LOGS}/own').splitlines()[0]
+    equal(first.split(), ['MemTotal:', str(128 * 1024), 'kB'], 'what a pod by the runtime read')
+    print(f'ok - by the runtime that the step installed: {first}', flush=True)
 
 
 def show(build):
-    start_node(build)
+    containerd = start_node(build)
     daemon = pod('lxcfs-clone', test_k8s.manifest()['DaemonSet']['spec']['template']['spec'])
     put(daemon)
     eventually(serves, 'the pod of the daemon serves', 60, 0.5)
@@ -155,6 +199,8 @@ def show(build):
     put(daemon)
     eventually(serves, 'the pod is back', 60, 0.5)
     ok(not set(first) & set(daemons()), 'its processes are new')
+    install(containerd)
+    show_runtime()
     count = len(lines())
     eventually(lambda: len(lines()) > count + 20, 'the second pod reads on', 60, 0.5)
     words = {line.split()[-2] if line.endswith('kB') else line for line in lines()}

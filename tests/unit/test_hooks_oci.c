@@ -138,6 +138,35 @@ static void test_sentences(void **state)
 	refused(parse_config, "{\"root\":[]}", "its 'root' is no object");
 }
 
+static void test_what_is_quoted_is_cut_within_a_character(void **state)
+{
+	g_autofree char *start = g_strnfill(63, 'a');
+	g_autofree char *text = g_strdup_printf(
+		"{\"root\":{\"path\":\"r\"},\"annotations\":{\"lxcfs-clone\":\"%s\u00e9\"}}",
+		start);
+	g_autofree char *wanted = g_strdup_printf(
+		"its annotation lxcfs-clone is '%s\ufffd', neither on nor off", start);
+
+	(void)state;
+	refused(parse_config, text, wanted);
+}
+
+/* JSON-GLib would take half a pair with the character behind it, and what is behind a NUL for nothing. */
+static void test_what_is_no_character(void **state)
+{
+	static const char text[] =
+		"{\"ociVersion\":\"1\\ude00\",\"id\":\"a\",\"status\":\"created\",\"bundle\":"
+		"\"/b\\u0000c\",\"root\":\"\\ud83d\\ude00\\\\u0000\",\"pid\":1,"
+		"\"annotations\":{\"x\":\"\\ud83d\",\"lxcfs-clone/files\":\"meminfo\"}}";
+	AUTO_OCI_STATE struct oci_state s = { 0 };
+
+	(void)state;
+	assert_true(oci_state_parse(text, strlen(text), &s, NULL));
+	assert_string_equal(s.bundle, "/b\ufffdc");
+	assert_string_equal(s.root, "\xf0\x9f\x98\x80\\u0000");
+	assert_string_equal(s.wish.files[0], "meminfo");
+}
+
 static void test_names_of_files(void **state)
 {
 	static const char *const bad[] = {
@@ -286,6 +315,8 @@ int main(void)
 		cmocka_unit_test(test_state_of_crun),
 		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_sentences),
+		cmocka_unit_test(test_what_is_quoted_is_cut_within_a_character),
+		cmocka_unit_test(test_what_is_no_character),
 		cmocka_unit_test(test_names_of_files),
 		cmocka_unit_test(test_500_hostile_inputs),
 		cmocka_unit_test(test_40000_mutated_texts),

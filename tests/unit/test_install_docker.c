@@ -173,6 +173,16 @@ static void test_what_is_refused(void **state)
 		  .says = "its \"default-runtime\" is \"nvidia\", which --default would put out of "
 			  "work",
 		  .make_default = true },
+		{ .text = "{\"default-runtime\": \"a\\n\\u007f\"}",
+		  .says = "its \"default-runtime\" is \"a\\u000a\\u007f\", which --default would "
+			  "put "
+			  "out of work",
+		  .make_default = true },
+		{ .text = "{\"default-runtime\": \"a\\n\", \"runtimes\": {\"a\\n\": []}}",
+		  .says = "\"a\\u000a\" is an array there" },
+		{ .text = "{\"default-runtime\": \"\\n\", \"runtimes\": {\"\\n\": {}, "
+			  "\"\\u000a\": {}}}",
+		  .says = "it has \"\\u000a\" twice" },
 	};
 
 	(void)state;

@@ -98,6 +98,26 @@ static void test_strings_and_their_escapes(void **state)
 	assert_string_equal(quoted, "\"a\\\"\\\\\\u000a\xc3\xa9\"");
 }
 
+static void test_what_is_no_character_is_replaced(void **state)
+{
+	static const char *const texts[][2] = {
+		{ "", "" },
+		{ "{\"a\\u0041\": \"\\ud83d\\ude00\\n\\\"\"}", NULL },
+		{ "\"\\\\ud800\"", NULL },
+		{ "\"\\\\\\ud800\"", "\"\\\\\ufffd\"" },
+		{ "\"\\ud83d\\u0041\"", "\"\ufffd\\u0041\"" },
+		{ "\"\\ude00\\ud83d\\ude00\"", "\"\ufffd\\ud83d\\ude00\"" },
+		{ "\"\\u0000\"", "\"\ufffd\"" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+		g_autofree char *got = jsontext_of_characters(texts[i][0]);
+
+		assert_string_equal(got, texts[i][1] ? texts[i][1] : texts[i][0]);
+	}
+}
+
 static void test_a_key_is_found_by_what_it_means(void **state)
 {
 	static const char text[] = "{\"ab\": 1, \"a\": {\"b\": 2}, \"\\u0062\": 3, \"b\": 4}";
@@ -204,6 +224,7 @@ int main(void)
 		cmocka_unit_test(test_a_nul_is_not_the_end),
 		cmocka_unit_test(test_depth_is_bounded),
 		cmocka_unit_test(test_strings_and_their_escapes),
+		cmocka_unit_test(test_what_is_no_character_is_replaced),
 		cmocka_unit_test(test_a_key_is_found_by_what_it_means),
 		cmocka_unit_test(test_blanks_between_parts_go),
 		cmocka_unit_test(test_one_member_more_and_less),

@@ -15,7 +15,7 @@ from lab.podman import Podman
 
 PROPAGATION = {'Bidirectional': 'rshared', 'HostToContainer': 'rslave', None: 'rprivate'}
 UNITS = {'Mi': 1 << 20, 'Gi': 1 << 30}
-PROGRAMS = ('lxcfs-clone', 'lxcfs-clonectl')
+PROGRAMS = ('lxcfs-clone', 'lxcfs-clonectl', 'lxcfs-clone-hook', 'lxcfs-clone-runtime')
 IMAGE = 'lxcfs-clone:0.1.0'
 
 NODE = '''mount -t tmpfs none /var
