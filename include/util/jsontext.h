@@ -44,8 +44,8 @@ unsigned jsontext_find(const char *text, struct json_span object, const char *ke
 char *jsontext_string(const char *text, struct json_span value);
 
 /*
- * An owned copy of @text, in which U+FFFD stands for each "\uXXXX" that is none: halves of pairs, and NUL.
- * Parsers do not agree on what these are.
+ * An owned copy of @text, in which U+FFFD stands for each "\uXXXX" that is none: halves of pairs,
+ * and NUL. Parsers do not agree on what these are.
  */
 char *jsontext_of_characters(const char *text);
 

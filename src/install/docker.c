@@ -179,7 +179,9 @@ static bool set_default(char **text, const struct found *f, GError **error)
 	return true;
 }
 
-/* What dockerd runs without us: the program of the default runtime, and the JSON of its own words. */
+/*
+ * What dockerd runs without us: the program of the default runtime, and the JSON of its own words.
+ */
 static bool find_default(const char *text, const struct found *f, char **ret_program,
 			 char **ret_words, GError **error)
 {
@@ -258,8 +260,8 @@ static char *copy(const char *text, struct json_span span)
 }
 
 /*
- * Our runtime, or what is not an operator's in it; and the object that it was alone in, unless there
- * was one before us.
+ * Our runtime, or what is not an operator's in it; and the object that it was alone in, unless
+ * there was one before us.
  */
 static void strip_runtime(char **text, const struct found *f, const char *original,
 			  const struct found *before)

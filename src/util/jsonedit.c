@@ -18,8 +18,8 @@ static gunichar hex4(const char *digits)
 #define NO_CHARACTER 0xfffd
 
 /*
- * The character that "\uXXXX" at *@p is, with its other half; *@p moves behind it. Half a pair is none, as
- * in Go; nor is a NUL, which no text of ours has: what is behind one must not be lost.
+ * The character that "\uXXXX" at *@p is, with its other half; *@p moves behind it. Half a pair is
+ * none, as in Go; nor is a NUL, which no text of ours has: what is behind one must not be lost.
  */
 static gunichar take_unicode(const char **p)
 {

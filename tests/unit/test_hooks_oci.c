@@ -151,7 +151,10 @@ static void test_what_is_quoted_is_cut_within_a_character(void **state)
 	refused(parse_config, text, wanted);
 }
 
-/* JSON-GLib would take half a pair with the character behind it, and what is behind a NUL for nothing. */
+/*
+ * JSON-GLib would take half a pair with the character behind it, and what is behind a NUL for
+ * nothing.
+ */
 static void test_what_is_no_character(void **state)
 {
 	static const char text[] =
