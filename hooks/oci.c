@@ -50,26 +50,38 @@ static bool is_file_name(const char *name)
 	return parts[0];
 }
 
+/* Between blanks; podman takes a comma in an annotation for the end of it. */
+static void add_words(GPtrArray *names, const char *text)
+{
+	g_auto(GStrv) words = g_strsplit_set(text, " \t\n", -1);
+	guint before = names->len;
+
+	for (char **word = words; *word; word++)
+		if (**word)
+			g_ptr_array_add(names, g_strdup(*word));
+	if (names->len == before) /* nothing between two commas */
+		g_ptr_array_add(names, g_strdup(""));
+}
+
 bool oci_files(const char *text, char ***ret, GError **error)
 {
-	g_autofree char *stripped = g_strstrip(g_strdup(text));
-	/* podman takes a comma in an annotation for the end of it. */
-	const char *between = strchr(stripped, ',') ? "," : " ";
-	g_auto(GStrv) names = g_strsplit(stripped, between, FILES_MAX + 1);
-	g_autofree char *quote = NULL;
+	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+	g_auto(GStrv) parts = g_strsplit(text, ",", FILES_MAX + 1);
 
-	if (g_strv_length(names) > FILES_MAX)
+	for (char **part = parts; *part; part++)
+		add_words(names, *part);
+	if (names->len > FILES_MAX)
 		return refuse(error, "more than %u files are named", FILES_MAX);
-	for (char **name = names; *name; name++) {
-		g_strstrip(*name);
-		if (!is_file_name(*name)) {
-			quote = quoted(*name);
+	for (guint i = 0; i < names->len; i++) {
+		g_autofree char *quote = quoted(names->pdata[i]);
+
+		if (!is_file_name(names->pdata[i]))
 			return refuse(error, "'%s' cannot be the name of a file here", quote);
-		}
 	}
-	if (!names[0])
+	if (names->len == 0)
 		return refuse(error, "no file is named");
-	*ret = g_steal_pointer(&names);
+	g_ptr_array_add(names, NULL);
+	*ret = (char **)g_ptr_array_steal(names, NULL);
 	return true;
 }
 

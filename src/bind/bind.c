@@ -139,7 +139,7 @@ static void let_wait(struct run *run, size_t number)
 	gpointer since = g_hash_table_lookup(run->busy, GSIZE_TO_POINTER(stop->place->ns));
 
 	if (sys_coarse_ms() - GPOINTER_TO_SIZE(since) > HELD_UP_MS)
-		stop->stage = AT_LAST;
+		stop->stage = MAX(stop->stage, AT_LAST);
 	put_in_line(run, number);
 }
 
@@ -259,6 +259,8 @@ static int go_round(struct run *run)
 	run->scanning = false;
 	for (unsigned stage = 0; stage < N_STAGES; stage++)
 		finish_stage(run, stage);
+	for (unsigned stage = 0; stage < N_STAGES; stage++)
+		run->report->incomplete |= run->todo[stage].length > 0;
 	run->envoys = envoys_end(run->envoys);
 	run->report->looked_at = run->stops->len;
 	run->report->containers = g_hash_table_size(run->containers);

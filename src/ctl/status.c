@@ -244,6 +244,8 @@ int ctl_status(const struct ctl_args *args)
 	const char *refused;
 	int r = ask_daemon(args->mountpoint, &lines);
 
+	if (!g_file_test(args->root, G_FILE_TEST_IS_DIR))
+		return ctl_error("%s is no folder", args->root);
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		return say_none(args->mountpoint);
 	if (r == -ETIMEDOUT)

@@ -41,11 +41,11 @@ struct channel {
 	atomic_bool stop;
 	pthread_mutex_t lock;
 	pthread_cond_t vacant; /* there is something to do for one who stands by */
-	bool taken;            /* somebody leads; changed under .lock, as the next two */
+	bool taken;            /* somebody leads; guarded by .lock, as the next */
 	bool crowded;          /* the leader calls for an assistant */
 	atomic_uint assistants;
-	unsigned most_assistants;
-	bool replaying; /* libfuse's answers go to .reply, not to the kernel */
+	unsigned most_assistants; /* or one more, that was called while another one came */
+	bool replaying;           /* libfuse's answers go to .reply, not to the kernel */
 	char reply[256];
 	size_t reply_len;
 };

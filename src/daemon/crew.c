@@ -212,7 +212,7 @@ static void bury_standby(struct crew *c)
 	if (!why)
 		return;
 	dismiss(c, &c->standby);
-	log_warning("the worker that stood by %s: another one is started", why);
+	log_warning("a worker that was to stand by %s: another one is started", why);
 	note_death(c);
 }
 

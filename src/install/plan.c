@@ -260,9 +260,11 @@ static bool write_noted(int root, struct plan *p, GError **error)
 {
 	const char *path = p->way->path;
 	g_autofree char *former = part_of(p, p->now), *part = part_of(p, p->then);
+	g_autofree char *before = p->record.original ? part_of(p, p->record.original) : NULL;
 
 	record_wrote(&p->record, p->then, p->now);
-	if (part && !p->changed)
+	/* What was there before us, by our name, is an operator's. */
+	if (part && !before && !p->changed)
 		record_wrote_part(&p->record, part, former);
 	if (!record_save(root, path, &p->record, error))
 		return false;

@@ -9,6 +9,7 @@ import shutil
 import statistics
 import struct
 import subprocess
+import tempfile
 import time
 
 from lab import host
@@ -36,7 +37,8 @@ class Starts:
 
     def __init__(self, place):
         self.place = place
-        self.folder = f'{place.folder}/start'
+        self.folder = tempfile.mkdtemp(prefix='start', dir=place.folder)
+        os.chmod(self.folder, 0o755)
         self.rootfs = make_rootfs(f'{self.folder}/bundle/rootfs')
         self.launcher = os.path.join(os.path.dirname(place.binary), 'lxcfs-clone-run')
         self.fifo = f'{self.folder}/started'

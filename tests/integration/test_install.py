@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 
 from lab import host
@@ -276,7 +277,9 @@ def killed_at(lab, root, call, number, *argv):
     """Whether lxcfs-clonectl was, as it came to a system call for the nth time."""
     program = os.path.join(lab.run.build, 'lxcfs-clonectl')
     inject = ('strace', '-f', '-o', f'{lab.folder}/trace', '-e', f'inject={call}:signal=KILL:when={number}')
-    return lab.execute(*inject, program, *argv, '--root', root.path)[0] != 0
+    status, _out, err = lab.execute(*inject, program, *argv, '--root', root.path)
+    ok(status in (0, -signal.SIGKILL), f'neither done nor killed, but {status}: {err}')
+    return status != 0
 
 
 @needs('host', tools='strace', timeout=120)

@@ -232,7 +232,11 @@ class Containerd:
 
     def close(self):
         self.process.terminate()
-        self.process.wait(20 * host.SCALE)
+        try:
+            self.process.wait(20 * host.SCALE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 def handler_of(path):

@@ -173,8 +173,8 @@ static void test_what_is_no_character(void **state)
 static void test_names_of_files(void **state)
 {
 	static const char *const bad[] = {
-		"",       ",",  "a,",   "/a",   "a/",    "a//b",     "..",
-		"a/../b", ".a", "a\nb", "a  b", "a b,c", "\xc3\xa9", "a\\b",
+		"",       ",",  "a,",     "/a",     "a/", "a//b",     "..",
+		"a/../b", ".a", "a\001b", "a b,,c", " ",  "\xc3\xa9", "a\\b",
 	};
 	g_auto(GStrv) names = NULL;
 	g_autofree char *many = g_strnfill(200, ',');
@@ -183,8 +183,10 @@ static void test_names_of_files(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
 		assert_false(oci_files(bad[i], &names, NULL));
 	assert_false(oci_files(many, &names, NULL));
-	assert_true(oci_files("stat uptime", &names, NULL));
+	assert_true(oci_files("stat  uptime\tswaps, cpuinfo", &names, NULL));
+	assert_int_equal(g_strv_length(names), 4);
 	assert_string_equal(names[1], "uptime");
+	assert_string_equal(names[3], "cpuinfo");
 	g_strfreev(names);
 	assert_true(oci_files(" meminfo ,sys/devices/system/cpu", &names, NULL));
 	assert_string_equal(names[1], "sys/devices/system/cpu");

@@ -11,7 +11,7 @@ from lab import host, inside
 # <linux/fuse.h>
 IN_HEADER, OUT_HEADER = struct.Struct('IIQQIII4x'), struct.Struct('IiQ')
 ATTR = struct.Struct('6Q10I')
-INIT, LOOKUP, GETATTR, FORGET, BATCH_FORGET = 26, 1, 3, 2, 42
+INIT, LOOKUP, GETATTR, FORGET, INTERRUPT, BATCH_FORGET = 26, 1, 3, 2, 36, 42
 FILE = 'file'
 
 
@@ -39,7 +39,7 @@ def serve(point, ready, hush):
     while True:
         request = os.read(fd, 1 << 17)
         _size, opcode, unique, node, *_ = IN_HEADER.unpack_from(request)
-        if opcode in (FORGET, BATCH_FORGET) or os.path.exists(hush):
+        if opcode in (FORGET, INTERRUPT, BATCH_FORGET) or os.path.exists(hush):
             continue
         error, body = _answer(opcode, node, request[IN_HEADER.size:])
         os.write(fd, OUT_HEADER.pack(OUT_HEADER.size + len(body), error, unique) + body)
