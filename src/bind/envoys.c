@@ -29,6 +29,7 @@
 #define MOST_LATE  64u
 #define MOST_STUCK 64u
 /* Killed, they end, or are stuck in the kernel. */
+#define MOMENT_MS  2u
 #define DYING_MS   50u
 
 /*
@@ -222,13 +223,24 @@ static void hear_or_drop(struct envoys *envoys, struct envoy *e)
 	drop(envoys, e);
 }
 
-/*
- * It ends in a moment, or is stuck in the kernel and left alone. What it had done is told, too.
- */
+/* A killed one may still be at work on another CPU. It stays to be reaped. */
+static void wait_a_moment(pid_t pid)
+{
+	for (unsigned i = 0; i < MOMENT_MS * 10; i++) {
+		siginfo_t info = { 0 };
+
+		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid)
+			return;
+		g_usleep(100);
+	}
+}
+
+/* It ends in a moment, or is stuck in the kernel and left alone. What it had done is told. */
 static void give_up(struct envoys *envoys, struct envoy *e, enum envoy_result result)
 {
 	(void)kill(e->pid, SIGKILL);
 	envoys->n_stuck++;
+	wait_a_moment(e->pid);
 	(void)hear(envoys, e);
 	read_report(envoys, e);
 	if (e->busy && result == ENVOY_DONE)

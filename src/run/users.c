@@ -137,7 +137,7 @@ bool users_map_has(const char *map, uint32_t first)
 	}
 }
 
-/* The maps of all processes that have others than we have; a text each, owned. */
+/* The maps of all processes that have others than we have, each once; owned. */
 static GPtrArray *read_maps(const struct host *host, const char *file)
 {
 	GPtrArray *maps = g_ptr_array_new_with_free_func(g_free);
@@ -152,7 +152,8 @@ static GPtrArray *read_maps(const struct host *host, const char *file)
 
 		if (g_ascii_isdigit(e->d_name[0]) &&
 		    fd_read_at(host_proc_dir(host), path, text, MAP_SIZE) > 0 &&
-		    strcmp(text, own) != 0)
+		    strcmp(text, own) != 0 &&
+		    !g_ptr_array_find_with_equal_func(maps, text, g_str_equal, NULL))
 			g_ptr_array_add(maps, g_strdup(text));
 	}
 	if (proc) {
