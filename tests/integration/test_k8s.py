@@ -231,12 +231,7 @@ class Containerd:
         return int(re.search(r'MemTotal: +(\d+) kB', said)[1])
 
     def close(self):
-        self.process.terminate()
-        try:
-            self.process.wait(20 * host.SCALE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        host.end(self.process)
 
 
 def handler_of(path):

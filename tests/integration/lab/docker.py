@@ -108,9 +108,4 @@ class Docker:
         ids = self.lab.execute('docker', '-H', self.socket, 'ps', '-q')[1].split()
         if ids:
             self.lab.execute('docker', '-H', self.socket, 'rm', '-f', *ids)
-        self.process.terminate()
-        try:
-            self.process.wait(20 * host.SCALE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        host.end(self.process)

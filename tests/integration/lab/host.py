@@ -5,6 +5,7 @@ import ctypes
 import os
 import re
 import socket
+import subprocess
 
 MIB = 1 << 20
 PAGE = os.sysconf('SC_PAGESIZE')
@@ -69,6 +70,16 @@ def die_with_parent():
 
 def become_subreaper():
     prctl(36, 1)
+
+
+def end(process):
+    """Ask a process that we started to end, and have it end if it does not."""
+    process.terminate()
+    try:
+        process.wait(20 * SCALE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def read(path):
