@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 
 from lab import host
 from lab.bundle import program
@@ -129,7 +130,15 @@ class Podman:
         return self.do('exec', box, *argv)
 
     def remove(self, box, runtime='runc'):
-        self.do('rm', '-f', '-t', '0', box, runtime=runtime)
+        """podman rm and the cleanup that conmon starts get into each other's way at times: podman's issue 11594."""
+        for _ in range(5):
+            status, _out, err = self.call('rm', '-f', '-t', '0', box, runtime=runtime)
+            if not status:
+                return
+            if 'userdata/shm: device or resource busy' not in err:
+                break
+            time.sleep(0.2 * host.SCALE)
+        raise Failure(f'podman rm: {err.strip()}')
 
     def close(self):
         self.call('rm', '-f', '-t', '0', '-a')

@@ -116,10 +116,10 @@ class Node:
         """As kubectl delete pod: SIGTERM, and SIGKILL at the end of its time."""
         seconds = str(pod['spec'].get('terminationGracePeriodSeconds', 30))
         self.podman.do('stop', '-t', seconds, name)
-        self.podman.do('rm', name)
+        self.podman.remove(name)
 
     def kill(self, name):
-        self.podman.do('rm', '-f', '-t', '0', name)
+        self.podman.remove(name)
 
 
 class Nothing:
