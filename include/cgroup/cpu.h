@@ -11,6 +11,7 @@
 struct cg_quota {
 	uint64_t cpus;      /* quota/period rounded up, at least 1; CG_UNLIMITED: no quota */
 	uint64_t period_ns; /* the longest period of a level that has a quota; 0: none */
+	uint64_t levels;    /* that have one: bit 0 is the lowest; a chain has at most 64 */
 };
 
 /*
@@ -27,20 +28,19 @@ struct cg_cpu_time {
 };
 
 struct cg_cpu {
-	struct cg_quota quota;
 	uint64_t throttled_ns; /* summed over the levels that have a quota */
 	struct cg_cpu_time total;
 	unsigned n_per_cpu; /* 0: the total is all there is */
 };
 
 /*
- * Quota and throttled time (cpu.stat) of the chain of @cpu (NULL: no quota), and the time used by
+ * Throttled time (cpu.stat) of the levels of @cpu's chain that @quota names, and the time used by
  * @acct and all below it: v1 by cpu number in @per_cpu, which has room for CPUSET_MAX
  * (cpuacct.usage_all), older kernels (cpuacct.stat) and v2 (cpu.stat) in total.
  * Returns 0, -ENODEV or -errno.
  */
-int cg_cpu_read(struct cg_node *cpu, struct cg_node *acct, struct cg_cpu_time *per_cpu,
-		struct cg_cpu *ret);
+int cg_cpu_read(struct cg_node *cpu, const struct cg_quota *quota, struct cg_node *acct,
+		struct cg_cpu_time *per_cpu, struct cg_cpu *ret);
 
 /* Total CPU time alone, by the cheapest file that has it (cpuacct.usage, cpu.stat). */
 int cg_cpu_usage_read(struct cg_node *node, uint64_t *ret_ns);

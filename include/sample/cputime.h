@@ -4,6 +4,7 @@
  * The CPU lines of a container's /proc/stat: what its cgroup used, spread over the cpus that it
  * sees, and the rest of the time as idle or stolen. Pure: no clock, no file, no lock.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cgroup/cpu.h"
@@ -43,6 +44,13 @@ enum cputime_field {
  * falls.
  */
 void cputime_advance(struct cputime_state *st, const struct cputime_input *in);
+
+/*
+ * @st is less than @max_age_ns older than in->now_ns, and of the same visible cpus. All else in @in
+ * may be unset.
+ */
+bool cputime_is_known(const struct cputime_state *st, const struct cputime_input *in,
+		      uint64_t max_age_ns);
 
 /* One counter of one cpu, in ticks. */
 uint64_t cputime_ticks(const struct cputime_state *st, unsigned cpu, enum cputime_field field,

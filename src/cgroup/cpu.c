@@ -210,78 +210,66 @@ static const struct {
 	},
 };
 
-/* Folds the quotas of the chain of @node into @ret; calls @each for the levels that have one. */
-static int fold_quotas(struct cg_node *node, int (*each)(struct cg_node *level, void *arg),
-		       void *arg, struct cg_quota *ret)
+/* Rounded up; the kernel's least is 1 ms in 1 s, never nothing. */
+static uint64_t cpus_of(const struct quota_level *l)
 {
-	*ret = (struct cg_quota){ .cpus = CG_UNLIMITED };
-	for (; node; node = cg_node_parent(node)) {
+	return max_u64(1, l->quota_us / l->period_us + (l->quota_us % l->period_us != 0));
+}
+
+int cg_quota_read(struct cg_node *node, struct cg_quota *ret)
+{
+	struct cg_quota quota = { .cpus = CG_UNLIMITED };
+
+	for (uint64_t bit = 1; node; node = cg_node_parent(node), bit <<= 1) {
 		struct quota_level level;
 		int r = backends[cg_node_version(node)].level(node, &level);
 
 		if (r == -ENOENT || (r == 0 && level.quota_us == CG_UNLIMITED))
 			continue;
-		if (r == 0) {
-			/* Rounded up; the kernel's least is 1 ms in 1 s, never nothing. */
-			uint64_t cpus = level.quota_us / level.period_us +
-					(level.quota_us % level.period_us != 0);
-
-			ret->cpus = min_u64(ret->cpus, max_u64(1, cpus));
-			ret->period_ns =
-				max_u64(ret->period_ns, sat_mul(level.period_us, NS_PER_US));
-			r = each ? each(node, arg) : 0;
-		}
 		if (r < 0)
 			return r;
+		quota.cpus = min_u64(quota.cpus, cpus_of(&level));
+		quota.period_ns = max_u64(quota.period_ns, sat_mul(level.period_us, NS_PER_US));
+		quota.levels |= bit;
+	}
+	*ret = quota;
+	return 0;
+}
+
+/* What the quotas of the chain have cost; @known is what is known already of @of. */
+static int throttled_read(struct cg_node *node, uint64_t levels, const struct cg_node *of,
+			  uint64_t known, uint64_t *ret)
+{
+	*ret = 0;
+	for (; node && levels; node = cg_node_parent(node), levels >>= 1) {
+		struct cpu_stat st;
+		int r;
+
+		if (!(levels & 1))
+			continue;
+		if (node == of && known != CG_UNLIMITED) {
+			*ret = sat_add(*ret, known);
+			continue;
+		}
+		r = cpu_stat_read(node, &st);
+		if (r == -ENOENT)
+			continue;
+		if (r < 0)
+			return r;
+		*ret = sat_add(*ret, sat_add(st.throttled_ns, sat_mul(st.throttled_us, NS_PER_US)));
 	}
 	return 0;
 }
 
-int cg_quota_read(struct cg_node *node, struct cg_quota *ret)
-{
-	struct cg_quota quota;
-	int r = fold_quotas(node, NULL, NULL, &quota);
-
-	if (r == 0)
-		*ret = quota;
-	return r;
-}
-
-/* Sums what the chain's quotas have cost; @known is what is known already of @of. */
-struct throttled {
-	struct cg_node *of;
-	uint64_t known;
-	uint64_t sum;
-};
-
-static int add_throttled(struct cg_node *level, void *arg)
-{
-	struct throttled *t = arg;
-	struct cpu_stat st;
-	int r;
-
-	if (level == t->of && t->known != CG_UNLIMITED) {
-		t->sum = sat_add(t->sum, t->known);
-		return 0;
-	}
-	r = cpu_stat_read(level, &st);
-	if (r == 0)
-		t->sum = sat_add(t->sum,
-				 sat_add(st.throttled_ns, sat_mul(st.throttled_us, NS_PER_US)));
-	return r == -ENOENT ? 0 : r;
-}
-
-int cg_cpu_read(struct cg_node *cpu, struct cg_node *acct, struct cg_cpu_time *per_cpu,
-		struct cg_cpu *ret)
+int cg_cpu_read(struct cg_node *cpu, const struct cg_quota *quota, struct cg_node *acct,
+		struct cg_cpu_time *per_cpu, struct cg_cpu *ret)
 {
 	struct cg_cpu c = { 0 };
-	struct throttled t = { .of = acct };
-	int r = backends[cg_node_version(acct)].time(acct, &c.total, per_cpu, &c.n_per_cpu,
-						     &t.known);
+	uint64_t known;
+	int r = backends[cg_node_version(acct)].time(acct, &c.total, per_cpu, &c.n_per_cpu, &known);
 
 	if (r == 0)
-		r = fold_quotas(cpu, add_throttled, &t, &c.quota);
-	c.throttled_ns = t.sum;
+		r = throttled_read(cpu, quota->levels, acct, known, &c.throttled_ns);
 	if (r == 0)
 		*ret = c;
 	return r;

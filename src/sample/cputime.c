@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sample/cputime.h"
 
-#include <stdbool.h>
-
 #include "util/sat.h"
 
 /*
@@ -221,6 +219,17 @@ void cputime_advance(struct cputime_state *st, const struct cputime_input *in)
 	book_unused(&p);
 	for (unsigned c = 0; c < in->n_cpus; c++)
 		st->cpu[c].was_visible = cpuset_has(in->visible, c);
+}
+
+bool cputime_is_known(const struct cputime_state *st, const struct cputime_input *in,
+		      uint64_t max_age_ns)
+{
+	if (!st->sampled_ns || in->now_ns - st->sampled_ns >= max_age_ns)
+		return false;
+	for (unsigned c = 0; c < in->n_cpus; c++)
+		if (cpuset_has(in->visible, c) != (st->cpu[c].was_visible != 0))
+			return false;
+	return true;
 }
 
 uint64_t cputime_ticks(const struct cputime_state *st, unsigned cpu, enum cputime_field f,

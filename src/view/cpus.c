@@ -98,46 +98,62 @@ static void copy_counters(const struct cputime_state *st, unsigned n_cpus, uint6
 	}
 }
 
-/* The part under the container's lock: what is read later must not be booked earlier. */
-static int advance(const struct request *req, struct cg_cpu_time *per_cpu, struct cpu_counters *ret)
-{
-	const struct held *held = &req->ct->held;
-	struct cputime_input in = { .start_ns = req->ct->start_ns,
-				    .visible = &ret->visible,
-				    .n_cpus = container_table_cpus(req->containers),
-				    .per_cpu = per_cpu };
-	uint64_t ns_per_tick = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
-	struct cputime_state *next;
-	struct cg_cpu cpu;
-	int r = cg_cpu_read(held_node(held, CG_CPU), held_node(held, CG_CPUACCT), per_cpu, &cpu);
-
-	if (r == 0)
-		r = cpus_visible_with(req, &cpu.quota, &ret->visible);
-	if (r < 0)
-		return r;
-	in.now_ns = sys_boottime_ns();
-	in.total = cpu.total;
-	in.n_per_cpu = cpu.n_per_cpu;
-	in.throttled_ns = cpu.throttled_ns;
-	in.period_ns = cpu.quota.period_ns;
-	next = state_cputime_begin(req->ct->state);
-	cputime_advance(next, &in);
-	state_cputime_commit(req->ct->state);
-	copy_counters(next, in.n_cpus, ns_per_tick, ret);
-	return 0;
-}
-
-int cpu_counters_read(const struct request *req, struct cpu_counters *ret)
+/* Asks the cgroup what it used, and books it. */
+static int advance(const struct request *req, const struct cg_quota *quota,
+		   struct cputime_input *in)
 {
 	static _Thread_local char *thread_buf;
 	struct cg_cpu_time *per_cpu =
 		(void *)scratch(&thread_buf, CPUSET_MAX * sizeof(struct cg_cpu_time));
+	const struct held *held = &req->ct->held;
+	struct cg_cpu cpu;
+	int r = cg_cpu_read(held_node(held, CG_CPU), quota, held_node(held, CG_CPUACCT), per_cpu,
+			    &cpu);
+
+	if (r < 0)
+		return r;
+	in->now_ns = sys_boottime_ns();
+	in->total = cpu.total;
+	in->per_cpu = per_cpu;
+	in->n_per_cpu = cpu.n_per_cpu;
+	in->throttled_ns = cpu.throttled_ns;
+	cputime_advance(state_cputime_begin(req->ct->state), in);
+	state_cputime_commit(req->ct->state);
+	return 0;
+}
+
+/* The part under the container's lock: what is read later must not be booked earlier. */
+static int read_locked(const struct request *req, struct cpu_counters *ret)
+{
+	uint64_t ns_per_tick = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
+	struct cputime_input in = { .start_ns = req->ct->start_ns,
+				    .visible = &ret->visible,
+				    .n_cpus = container_table_cpus(req->containers) };
+	struct cg_quota quota;
+	int r = cg_quota_read(held_node(&req->ct->held, CG_CPU), &quota);
+
+	if (r == 0)
+		r = cpus_visible_with(req, &quota, &ret->visible);
+	if (r < 0)
+		return r;
+	in.now_ns = sys_boottime_ns();
+	in.period_ns = quota.period_ns;
+	/* Within a tick there is nothing to be told, and v2's kernel sums over all cpus each time. */
+	if (!cputime_is_known(state_cputime(req->ct->state), &in, ns_per_tick))
+		r = advance(req, &quota, &in);
+	if (r == 0)
+		copy_counters(state_cputime(req->ct->state), in.n_cpus, ns_per_tick, ret);
+	return r;
+}
+
+int cpu_counters_read(const struct request *req, struct cpu_counters *ret)
+{
 	int r;
 
 	if (!held_node(&req->ct->held, CG_CPUACCT))
 		return VIEW_E_PASSTHROUGH;
 	pthread_mutex_lock(state_lock(req->ct->state));
-	r = advance(req, per_cpu, ret);
+	r = read_locked(req, ret);
 	pthread_mutex_unlock(state_lock(req->ct->state));
 	return r;
 }

@@ -3,7 +3,9 @@
 
 #include "fixture.h"
 
+static const struct cg_quota none = { .cpus = CG_UNLIMITED };
 static struct cg_cpu_time per_cpu[CPUSET_MAX];
+static struct cg_quota quota; /* of the last cpu_at() */
 
 static struct cg_cpu cpu_at(struct lab *lab, const char *path)
 {
@@ -12,7 +14,8 @@ static struct cg_cpu cpu_at(struct lab *lab, const char *path)
 
 	memset(&c, 0xa5, sizeof(c));
 	memset(per_cpu, 0xa5, sizeof(per_cpu));
-	assert_int_equal(cg_cpu_read(cpu, acct, per_cpu, &c), 0);
+	assert_int_equal(cg_quota_read(cpu, &quota), 0);
+	assert_int_equal(cg_cpu_read(cpu, &quota, acct, per_cpu, &c), 0);
 	cg_node_unref(cpu);
 	cg_node_unref(acct);
 	return c;
@@ -120,10 +123,10 @@ static void test_absent_and_bad_times_are_errors(void **state)
 	lab_make_v2(&lab);
 	lab_mkdir(&lab, "cg/a");
 	node = lab_node(&lab, CG_CPUACCT, "/a");
-	assert_int_equal(cg_cpu_read(NULL, node, per_cpu, &c), -ENOENT);
+	assert_int_equal(cg_cpu_read(NULL, &none, node, per_cpu, &c), -ENOENT);
 	assert_int_equal(cg_cpu_usage_read(node, &usage), -ENOENT);
 	lab_write(&lab, "cg/a/cpu.stat", "user_usec x\n");
-	assert_int_equal(cg_cpu_read(NULL, node, per_cpu, &c), -EBADMSG);
+	assert_int_equal(cg_cpu_read(NULL, &none, node, per_cpu, &c), -EBADMSG);
 	assert_int_equal(cg_cpu_usage_read(node, &usage), -EBADMSG);
 	assert_int_equal(c.n_per_cpu, 77);
 	cg_node_unref(node);
@@ -200,8 +203,8 @@ static void test_recorded_hosts(void **state)
 
 		lab_open(&lab, rows[i].host);
 		c = cpu_at(&lab, "/level1/level2");
-		assert_int_equal(c.quota.cpus, 2);
-		assert_int_equal(c.quota.period_ns, 100000000);
+		assert_int_equal(quota.cpus, 2);
+		assert_int_equal(quota.period_ns, 100000000);
 		assert_true(c.throttled_ns == rows[i].throttled_ns);
 		assert_true(c.n_per_cpu == rows[i].n_per_cpu);
 		assert_time(&c.total, rows[i].user_ns, 0, rows[i].system_ns);
@@ -212,6 +215,7 @@ static void test_recorded_hosts(void **state)
 
 static void test_v1_and_v2_of_one_container_are_equal(void **state)
 {
+	struct cg_quota v1_quota;
 	struct cg_cpu a, b;
 	struct lab v1, v2;
 
@@ -219,8 +223,9 @@ static void test_v1_and_v2_of_one_container_are_equal(void **state)
 	lab_open(&v1, "v1-6.1");
 	lab_open(&v2, "same-as-v1-6.1");
 	a = cpu_at(&v1, "/level1/level2");
+	v1_quota = quota;
 	b = cpu_at(&v2, "/level1/level2");
-	assert_memory_equal(&a.quota, &b.quota, sizeof(a.quota));
+	assert_memory_equal(&v1_quota, &quota, sizeof(quota));
 	assert_memory_equal(&a.total, &b.total, sizeof(a.total));
 	assert_true(a.throttled_ns / 1000 * 1000 == b.throttled_ns); /* v2 counts microseconds */
 	lab_end(&v1);
@@ -229,12 +234,12 @@ static void test_v1_and_v2_of_one_container_are_equal(void **state)
 
 static void feed_cpu(const char *text, void *data)
 {
-	uint64_t quota = 1, period = 1;
+	uint64_t quota_us = 1, period_us = 1;
 	int n = cg_usage_all_parse(text, data, 64);
 
 	assert_true(n == -EBADMSG || (n >= 0 && n <= 64));
-	if (cg_cpu_max_parse(text, &quota, &period) == 0)
-		assert_true(period > 0);
+	if (cg_cpu_max_parse(text, &quota_us, &period_us) == 0)
+		assert_true(period_us > 0);
 }
 
 static void test_hostile_text(void **state)

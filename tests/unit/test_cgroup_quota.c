@@ -3,6 +3,7 @@
 
 #include "fixture.h"
 
+static const struct cg_quota none = { .cpus = CG_UNLIMITED };
 static struct cg_cpu_time per_cpu[CPUSET_MAX];
 
 static struct cg_quota quota_at(struct lab *lab, const char *path)
@@ -19,11 +20,13 @@ static struct cg_quota quota_at(struct lab *lab, const char *path)
 static struct cg_cpu cpu_at(struct lab *lab, const char *path)
 {
 	struct cg_node *cpu = lab_node(lab, CG_CPU, path), *acct = lab_node(lab, CG_CPUACCT, path);
+	struct cg_quota quota;
 	struct cg_cpu c;
 
 	memset(&c, 0xa5, sizeof(c));
 	memset(per_cpu, 0xa5, sizeof(per_cpu));
-	assert_int_equal(cg_cpu_read(cpu, acct, per_cpu, &c), 0);
+	assert_int_equal(cg_quota_read(cpu, &quota), 0);
+	assert_int_equal(cg_cpu_read(cpu, &quota, acct, per_cpu, &c), 0);
 	cg_node_unref(cpu);
 	cg_node_unref(acct);
 	return c;
@@ -108,13 +111,12 @@ static void test_throttled_time_is_summed_over_the_levels_with_a_quota(void **st
 	lab_write(&lab, "cg/a/b/c/cpu.stat", "user_usec 3\nthrottled_usec 7\nnr_bursts 0\n");
 	c = cpu_at(&lab, "/a/b/c");
 	assert_int_equal(c.throttled_ns, 12000);
-	assert_int_equal(c.quota.cpus, 1);
 	assert_int_equal(c.total.user, 3000);
 	assert_int_equal(cpu_at(&lab, "/a/b").throttled_ns,
 			 5000); /* its own file's time is not a quota's */
 	acct = lab_node(&lab, CG_CPUACCT, "/a/b/c");
-	assert_int_equal(cg_cpu_read(NULL, acct, per_cpu, &c), 0);
-	assert_true(c.throttled_ns == 0 && c.quota.cpus == CG_UNLIMITED);
+	assert_int_equal(cg_cpu_read(NULL, &none, acct, per_cpu, &c), 0);
+	assert_int_equal(c.throttled_ns, 0);
 	cg_node_unref(acct);
 	lab_end(&lab);
 }
@@ -128,14 +130,15 @@ static void test_quota_without_cpu_stat_was_never_throttled(void **state)
 	lab_make_v2(&lab);
 	lab_write(&lab, "cg/a/cpu.max", "100000 100000\n");
 	lab_write(&lab, "cg/a/b/cpu.stat", "user_usec 3\n");
+	assert_int_equal(quota_at(&lab, "/a/b").levels, 2);
 	c = cpu_at(&lab, "/a/b");
-	assert_int_equal(c.quota.cpus, 1);
 	assert_int_equal(c.throttled_ns, 0);
 	lab_end(&lab);
 }
 
 static void test_v1_quota(void **state)
 {
+	struct cg_quota q;
 	struct cg_cpu c;
 	struct lab lab;
 
@@ -151,9 +154,11 @@ static void test_v1_quota(void **state)
 	lab_write(&lab, "cg/a/b/c/cpu.cfs_period_us", "900000\n");
 	lab_write(&lab, "cg/a/b/c/cpuacct.usage_all", "cpu user system\n0 1 2\n");
 	lab_write(&lab, "cg/a/b/cpuacct.usage_all", "cpu user system\n0 1 2\n");
+	q = quota_at(&lab, "/a/b/c");
+	assert_int_equal(q.cpus, 1);
+	assert_int_equal(q.period_ns, 500000000);
+	assert_int_equal(q.levels, 6);
 	c = cpu_at(&lab, "/a/b/c");
-	assert_int_equal(c.quota.cpus, 1);
-	assert_int_equal(c.quota.period_ns, 500000000);
 	assert_int_equal(c.throttled_ns, 2234);
 	c = cpu_at(&lab, "/a/b");
 	assert_int_equal(c.throttled_ns, 2234); /* cpuacct tells nothing of throttling */

@@ -252,6 +252,29 @@ static void test_all_time_used_is_shown_once(void **state)
 	}
 }
 
+static void test_what_is_known_holds_for_a_time_and_for_the_same_cpus(void **state)
+{
+	struct history h;
+
+	(void)state;
+	history_make(&h, 1, true, 1);
+	assert_false(cputime_is_known(h.st, &h.in, UINT64_MAX)); /* never counted */
+	cputime_advance(h.st, &h.in);
+	assert_true(cputime_is_known(h.st, &h.in, 10 * MS));
+	h.in.now_ns += 10 * MS - 1;
+	assert_true(cputime_is_known(h.st, &h.in, 10 * MS));
+	cpuset_add(&h.visible, 3);
+	assert_false(cputime_is_known(h.st, &h.in, 10 * MS)); /* one more */
+	cputime_advance(h.st, &h.in);
+	assert_true(cputime_is_known(h.st, &h.in, 10 * MS));
+	cpuset_keep_first(&h.visible, 1);
+	assert_false(cputime_is_known(h.st, &h.in, 10 * MS)); /* one less */
+	cputime_advance(h.st, &h.in);
+	h.in.now_ns += 10 * MS;
+	assert_false(cputime_is_known(h.st, &h.in, 10 * MS));
+	history_end(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +282,7 @@ int main(void)
 		cmocka_unit_test(test_each_cpu_grows_by_exactly_the_time_that_passed),
 		cmocka_unit_test(test_over_longer_windows_time_is_that_of_the_clock),
 		cmocka_unit_test(test_all_time_used_is_shown_once),
+		cmocka_unit_test(test_what_is_known_holds_for_a_time_and_for_the_same_cpus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
