@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,27 +10,9 @@
 #include "util/fd.h"
 #include "util/sys.h"
 
-/* More than a disk needs; a regular file never makes poll wait. */
+/* More than a disk needs; poll never waits for a regular file. */
 #define FILE_MS 10000u
 #define STEP    ((size_t)16 << 10)
-
-/* As read(2), or -ETIMEDOUT. */
-static ssize_t read_until(int fd, char *buf, size_t size, uint64_t deadline_ms)
-{
-	for (;;) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-		uint64_t now = sys_coarse_ms();
-		ssize_t n;
-
-		if (now >= deadline_ms || poll(&p, 1, (int)(deadline_ms - now)) == 0)
-			return -ETIMEDOUT;
-		n = read(fd, buf, size);
-		if (n >= 0)
-			return n;
-		if (errno != EINTR && errno != EAGAIN)
-			return -errno;
-	}
-}
 
 bool input_read(int fd, size_t max, unsigned timeout_ms, struct input *ret, GError **error)
 {
@@ -40,7 +21,7 @@ bool input_read(int fd, size_t max, unsigned timeout_ms, struct input *ret, GErr
 	size_t len = 0, size = STEP;
 
 	for (;;) {
-		ssize_t n = read_until(fd, text + len, size - 1 - len, deadline_ms);
+		ssize_t n = fd_read_by(fd, text + len, size - 1 - len, deadline_ms);
 
 		if (n < 0)
 			return fail(error, (int)-n, "it cannot be read");

@@ -2,6 +2,7 @@
 #pragma once
 /* Owned file descriptors, and whole reads of the kernel's small files. */
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Closes *@fd when it is one and makes it -1; errno is kept. */
@@ -37,6 +38,12 @@ ssize_t fd_read_once(int fd, char *buf, size_t size);
 
 /* Open @path below @dirfd, fd_read() it, close. Returns as fd_read(), or what openat says. */
 ssize_t fd_read_at(int dirfd, const char *path, char *buf, size_t size);
+
+/*
+ * read(2) from a pipe, a socket or a terminal, but not beyond @deadline_ms (sys_coarse_ms()). What
+ * read says, or -ETIMEDOUT, or -errno.
+ */
+ssize_t fd_read_by(int fd, char *buf, size_t size, uint64_t deadline_ms);
 
 /* Write @text to @path below @dirfd, which is there, in one write. 0 or -errno. */
 int fd_write_at(int dirfd, const char *path, const char *text);

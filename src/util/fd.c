@@ -4,10 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "util/sys.h"
 
 void fd_close(int *fd)
 {
@@ -64,6 +67,23 @@ ssize_t fd_read_at(int dirfd, const char *path, char *buf, size_t size)
 	AUTO_FD int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	return fd < 0 ? -errno : fd_read(fd, buf, size);
+}
+
+ssize_t fd_read_by(int fd, char *buf, size_t size, uint64_t deadline_ms)
+{
+	for (;;) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		uint64_t now = sys_coarse_ms();
+		ssize_t n;
+
+		if (now >= deadline_ms || poll(&p, 1, (int)(deadline_ms - now)) == 0)
+			return -ETIMEDOUT;
+		n = read(fd, buf, size);
+		if (n >= 0)
+			return n;
+		if (errno != EINTR && errno != EAGAIN)
+			return -errno;
+	}
 }
 
 static int compare(const void *a, const void *b)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -43,28 +42,20 @@ static int start(const char *const *argv, int out, pid_t *ret)
 	return -r;
 }
 
-static ssize_t read_until(int fd, uint64_t deadline_ms, char *buf, size_t size)
+static ssize_t read_all(int fd, uint64_t deadline_ms, char *buf, size_t size)
 {
-	size_t len = 0;
+	for (size_t len = 0; len < size;) {
+		ssize_t n = fd_read_by(fd, buf + len, size - len, deadline_ms);
 
-	for (;;) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-		uint64_t now = sys_coarse_ms();
-		ssize_t n;
-
-		if (now >= deadline_ms || poll(&p, 1, (int)(deadline_ms - now)) == 0)
-			return -ETIMEDOUT;
-		n = read(fd, buf + len, size - len);
-		if (n < 0 && errno != EINTR && errno != EAGAIN)
-			return -errno;
+		if (n < 0)
+			return n;
 		if (n == 0) {
 			buf[len] = '\0';
 			return (ssize_t)len;
 		}
-		len += n > 0 ? (size_t)n : 0;
-		if (len == size)
-			return -EFBIG;
+		len += (size_t)n;
 	}
+	return -EFBIG;
 }
 
 /* Its end has a deadline, too: it may have closed its output and go on. */
@@ -107,7 +98,7 @@ ssize_t spawn_read(const char *const *argv, unsigned timeout_ms, char *buf, size
 	if (r < 0)
 		return r;
 	fd_close(&out);
-	n = read_until(in, deadline_ms, buf, size);
+	n = read_all(in, deadline_ms, buf, size);
 	r = reap(pid, n < 0 ? 0 : deadline_ms);
 	return n < 0 ? n : r < 0 ? r : n;
 }
