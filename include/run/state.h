@@ -32,6 +32,10 @@ struct state {
 	char *user, *workdir, *hostname, *pid_file;
 	char *seccomp, *seccomp_profile; /* the option; the text of the profile that it names */
 	char *address;                   /* in its bridge */
+	uint64_t memory, memory_swap;    /* limits: 0: none asked for; UINT64_MAX: unlimited */
+	uint64_t cpu_quota, cpu_shares, pids_limit;
+	char *cpuset_cpus, *cpuset_mems;
+	GPtrArray *device_bps; /* "8:0 read 1048576" */
 	bool detached, tty, userns, lxcfs;
 	bool host_uts, host_ipc, host_pid, host_cgroup, host_net, host_time;
 };

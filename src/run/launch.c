@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -76,6 +77,30 @@ static GPtrArray *copy_of(GPtrArray *texts)
 	return g_ptr_array_copy(texts, (GCopyFunc)(void (*)(void))g_strdup, NULL);
 }
 
+static uint64_t limit_of(uint64_t limit)
+{
+	return limit == CG_LIMIT_UNSET ? 0 : limit == CG_LIMIT_NONE ? UINT64_MAX : limit;
+}
+
+static void describe_limits(const struct cg_limits *l, struct state *ret)
+{
+	ret->memory = limit_of(l->memory);
+	ret->memory_swap = limit_of(l->memory_swap);
+	ret->cpu_quota = limit_of(l->cpu_quota);
+	ret->cpu_shares = limit_of(l->cpu_shares);
+	ret->pids_limit = limit_of(l->pids);
+	ret->cpuset_cpus = g_strdup(l->cpuset_cpus);
+	ret->cpuset_mems = g_strdup(l->cpuset_mems);
+	ret->device_bps = g_ptr_array_new_with_free_func(g_free);
+	for (guint i = 0; i < l->io->len; i++) {
+		const struct cg_io_limit *io = &g_array_index(l->io, struct cg_io_limit, i);
+
+		g_ptr_array_add(ret->device_bps,
+				g_strdup_printf("%u:%u %s %" PRIu64, io->major, io->minor,
+						io->write ? "write" : "read", io->bytes_per_s));
+	}
+}
+
 static void describe(struct launch *l)
 {
 	const struct spec *s = l->spec;
@@ -112,6 +137,7 @@ static void describe(struct launch *l)
 		.host_net = s->network.kind == SPEC_NET_HOST,
 		.host_time = s->shared.time,
 	};
+	describe_limits(&s->limits, &l->state);
 }
 
 /* From here on there is something to be found, and nobody ends us who leaves it there. */

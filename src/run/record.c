@@ -4,7 +4,8 @@
 #include "run/fail.h"
 #include "run/state.h"
 
-enum kind { TEXT, NUMBER, TRUTH, LIST };
+/* A limit that was not asked for is left out; one that was lifted is -1. */
+enum kind { TEXT, NUMBER, LIMIT, TRUTH, LIST };
 
 #define ROW(sort, member)                                                                          \
 	{                                                                                          \
@@ -33,6 +34,10 @@ static const struct row {
 	ROW(TRUTH, host_pid),     ROW(TRUTH, host_cgroup),
 	ROW(TRUTH, host_net),     ROW(TRUTH, host_time),
 	ROW(LIST, ulimits),       ROW(TEXT, pid_file),
+	ROW(LIMIT, memory),       ROW(LIMIT, memory_swap),
+	ROW(LIMIT, cpu_quota),    ROW(LIMIT, cpu_shares),
+	ROW(LIMIT, pids_limit),   ROW(LIST, device_bps),
+	ROW(TEXT, cpuset_cpus),   ROW(TEXT, cpuset_mems),
 };
 
 void state_clear(struct state *state)
@@ -74,7 +79,7 @@ static void add_row(JsonBuilder *b, const struct row *row, const struct state *s
 	const char *field = (const char *)state + row->offset;
 	const char *text = row->kind == TEXT ? *(char *const *)field : NULL;
 
-	if (row->kind == TEXT && !text)
+	if ((row->kind == TEXT && !text) || (row->kind == LIMIT && *(const uint64_t *)field == 0))
 		return;
 	json_builder_set_member_name(b, row->key);
 	switch (row->kind) {
@@ -82,6 +87,7 @@ static void add_row(JsonBuilder *b, const struct row *row, const struct state *s
 		add_text(b, text);
 		break;
 	case NUMBER:
+	case LIMIT:
 		json_builder_add_int_value(b, (gint64) * (const uint64_t *)field);
 		break;
 	case TRUTH:
@@ -141,7 +147,8 @@ static bool take_row(const struct row *row, JsonNode *node, struct state *ret)
 		*(char **)field = json_node_dup_string(node);
 		return true;
 	case NUMBER:
-		if (type != G_TYPE_INT64 || json_node_get_int(node) < 0)
+	case LIMIT:
+		if (type != G_TYPE_INT64 || json_node_get_int(node) < (row->kind == LIMIT ? -1 : 0))
 			return false;
 		*(uint64_t *)field = (uint64_t)json_node_get_int(node);
 		return true;

@@ -51,6 +51,10 @@ def test_each_limit_is_written(lab):
     )
     for controller, file, text in v1 if host.KIND == 'v1' else v2:
         equal(setting(name, controller, file), text, file)
+    told = {'memory': 64 * MIB, 'cpu_quota': 50000, 'cpu_shares': 512, 'cpuset_cpus': '0', 'cpuset_mems': '0',
+            'pids_limit': 50, 'device_bps': [f'{number} read {MIB}', f'{number} write {2 * MIB}']}
+    about = lab.launcher.inspect(name)
+    equal({key: about.get(key) for key in (*told, 'memory_swap')}, {**told, 'memory_swap': None}, 'inspect')
 
 
 @needs('v1', tools='unshare')

@@ -24,6 +24,9 @@ static void test_what_is_written_is_read(void **state)
 				      .layers = list("/a:b,c", NULL),
 				      .env = list(NULL, NULL),
 				      .seccomp = g_strdup("unconfined"),
+				      .memory = 67108864,
+				      .memory_swap = UINT64_MAX,
+				      .device_bps = list("8:0 read 1048576", NULL),
 				      .userns = true,
 				      .host_time = true };
 	AUTO_STATE struct state back = { 0 };
@@ -42,6 +45,10 @@ static void test_what_is_written_is_read(void **state)
 	assert_int_equal(back.env->len, 0);
 	assert_null(back.user);
 	assert_string_equal(back.seccomp, "unconfined");
+	assert_true(back.memory == 67108864 && back.memory_swap == UINT64_MAX &&
+		    back.cpu_quota == 0);
+	assert_null(strstr(text, "cpu_quota"));
+	assert_string_equal(back.device_bps->pdata[0], "8:0 read 1048576");
 	assert_true(back.userns && back.host_time && !back.tty && !back.host_pid);
 }
 
