@@ -83,6 +83,7 @@ struct keeper_record {
 	uint32_t stored;        /* descriptors that were given to systemd, see store.h */
 	uint32_t repaired;      /* containers were looked through for what a dead instance left */
 	int32_t repairer;       /* pid of the keeper's child that does so now; 0 or less: none */
+	int32_t nice;           /* whoever is started in haste goes back to it, see keeper.c */
 	uint64_t mounted_ms;    /* boottime */
 	struct {
 		uint64_t at_ms; /* boottime */

@@ -27,7 +27,7 @@
  * keeps their numbers, and without them the next start has to mount anew.
  */
 static const uint32_t versions[SHARED_N_PARTS] = {
-	[SHARED_HEADER] = 1,    [SHARED_JOURNAL] = 1, [SHARED_BACKLOG] = 2,
+	[SHARED_HEADER] = 2,    [SHARED_JOURNAL] = 1, [SHARED_BACKLOG] = 2,
 	[SHARED_SNAPSHOTS] = 2, [SHARED_STATES] = 1,  [SHARED_NAMES] = 1,
 };
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -360,6 +361,7 @@ static void serve_until_told(struct worker *w, int signals)
 
 	(void)prctl(PR_SET_NAME, "lxcfs-worker");
 	(void)signal(SIGCHLD, SIG_IGN); /* a keeper that we started */
+	(void)setpriority(PRIO_PROCESS, 0, w->shared.header->record.nice);
 	channel_do_leftovers(w->channel, true);
 	start_threads(w);
 	channel_do_leftovers(w->channel, false);

@@ -293,6 +293,25 @@ def test_pid_file(lab):
     ok(not os.path.exists(path), 'the pid file is left')
 
 
+def test_serves_at_the_priority_that_it_was_given(lab):
+    """However much in haste it starts: each thread, also of those that come later."""
+    daemon = lab.start_daemon()
+    daemon.stop()
+    given = os.getpriority(os.PRIO_PROCESS, 0) + 3
+    daemon.start(prefix=('nice', '-n', '3'))
+
+    def all_have_it(worker):
+        tasks = [daemon.pid, *map(int, os.listdir(f'/proc/{worker}/task'))]
+        return len(tasks) > 2 and {os.getpriority(os.PRIO_PROCESS, task) for task in tasks} == {given}
+
+    worker = daemon.worker()
+    ok(all_have_it(worker), 'not as given')
+    for pid, number in ((worker, signal.SIGKILL), (daemon.pid, signal.SIGHUP)):
+        os.kill(pid, number)
+        worker = daemon.worker(other_than=worker)
+        eventually(lambda worker=worker: all_have_it(worker), f'priority after {number!r}')
+
+
 def test_quiet_by_default(lab):
     """A start, some reads and an end log a few lines at most, none of a problem."""
     daemon = lab.start_daemon()

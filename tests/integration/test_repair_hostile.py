@@ -161,6 +161,7 @@ def test_an_upgrade_while_repair_is_at_work(lab):
         os.kill(daemon.pid, signal.SIGHUP)
         eventually(lambda: 'upgraded to' in daemon.log(), 'the upgrade', step=0.005)
         ok(repairer in daemon.repairers(), 'it still is at work')
+        equal(os.getpriority(os.PRIO_PROCESS, repairer), -10, 'whom dead files keep waiting comes first')
         eventually(lambda: 'takes too long' in daemon.log(), 'the log names the container', 20)
         repair_is_over(daemon)
         eventually(lambda: not zombies(daemon.pid), 'no zombie is left', 3)
