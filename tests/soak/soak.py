@@ -37,6 +37,7 @@ SCENARIOS = {
     'hang': (1, lambda lab, _count, readers: survive.hang(lab, readers)),
     'broken': (1, lambda lab, _count, readers: survive.broken_programs(lab, readers)),
     'repair': (60, lambda lab, count, _readers: comeback.comebacks(lab, count)),
+    'throng': (60, lambda lab, count, _readers: comeback.comebacks(lab, count, ordinary=True)),
     'containers': (100000, lambda lab, count, _readers: passing.containers(lab, count)),
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Sees what a container sees while the daemon dies and comes back: reads its files all the time,
- * when nobody else wants the CPU. That is too seldom to tell since when they work again: a lookout,
- * of ordinary priority, looks every few milliseconds whether the dead one was replaced. From then
- * on no reading may fail.
+ * when nobody else wants the CPU (-o: as others do). That is too seldom to tell since when they
+ * work again: a lookout, of ordinary priority, looks every few milliseconds whether the dead one
+ * was replaced. From then on no reading may fail.
  *
- *   witness -c CONTROL -i INDEX -k KB -p PID FILE...
+ *   witness [-o] -c CONTROL -i INDEX -k KB -p PID FILE...
  *
  * It joins the namespaces and the root directory of process PID; -k: what MemTotal must say.
  * CONTROL is a file of slots. The first one has the phase (even: a daemon is started or there, odd:
@@ -52,6 +52,7 @@ static struct {
 	uint32_t host_major, host_minor; /* of the kernel's own files */
 	char **files;
 	int n_files;
+	bool ordinary; /* priority */
 	uint64_t phase;
 	uint32_t good; /* a bit a file that was read in this phase */
 } w;
@@ -230,8 +231,10 @@ static void set_up(int argc, char **argv)
 	pid_t pid = 0;
 	int fd, c;
 
-	while ((c = getopt(argc, argv, "c:i:k:p:")) > 0) {
-		if (c == 'c')
+	while ((c = getopt(argc, argv, "oc:i:k:p:")) > 0) {
+		if (c == 'o')
+			w.ordinary = true;
+		else if (c == 'c')
 			control = optarg;
 		else if (c == 'i')
 			index = (unsigned)strtoul(optarg, NULL, 10);
@@ -243,7 +246,7 @@ static void set_up(int argc, char **argv)
 	w.files = argv + optind;
 	w.n_files = argc - optind;
 	if (!control || index == 0 || index >= N_SLOTS || w.n_files == 0 || w.n_files >= MAX_FILES)
-		errx(2, "usage: witness -c CONTROL -i INDEX -k KB -p PID FILE...");
+		errx(2, "usage: witness [-o] -c CONTROL -i INDEX -k KB -p PID FILE...");
 	fd = open(control, O_RDWR | O_CLOEXEC);
 	w.slots = mmap(NULL, N_SLOTS * sizeof(*w.slots), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (fd < 0 || w.slots == MAP_FAILED)
@@ -266,7 +269,7 @@ int main(int argc, char **argv)
 	if (errno)
 		err(1, "a thread");
 	/* It reads all the time: many would take the CPU from what they watch. */
-	if (sched_setscheduler(0, SCHED_IDLE, &param) < 0)
+	if (!w.ordinary && sched_setscheduler(0, SCHED_IDLE, &param) < 0)
 		err(1, "sched_setscheduler");
 	watch();
 	return 0;

@@ -132,7 +132,7 @@ def join_memory(pid):
 class Witnesses:
     """One in each container; see witness.c."""
 
-    def __init__(self, lab, daemon, pids):
+    def __init__(self, lab, daemon, pids, ordinary=False):
         self.daemon = daemon
         self.phase = 0
         path = f'{lab.folder}/witnesses'
@@ -144,7 +144,7 @@ class Witnesses:
         self.tell_live()
         self.logs, self.started = [], []
         for number, pid in enumerate(pids, 1):
-            argv = [f'{lab.run.build}/tests/witness', '-c', path, '-i', str(number)]
+            argv = [f'{lab.run.build}/tests/witness', '-c', path, '-i', str(number)] + ['-o'] * ordinary
             argv += ['-k', str(LIMIT // 1024), '-p', str(pid)]
             argv += [f'/proc/{name}' for name in FILES]
             self.logs.append(f'{path}.{number}')
@@ -231,12 +231,13 @@ def containers(lab, daemon, each, kinds):
     return pids, there, reasons
 
 
-def comebacks(lab, count, each=10, kinds=tuple(KINDS)):
+def comebacks(lab, count, each=10, kinds=tuple(KINDS), ordinary=False):
     """`count` times; a row whose stalls are from the program's start to the last file's."""
     daemon = lab.start_daemon()
     pids, there, reasons = containers(lab, daemon, each, kinds)
-    row = Row(f'all killed and started anew, {len(pids)} containers', events=count)
-    witnesses = Witnesses(lab, daemon, pids)
+    of = ', readers of ordinary priority' if ordinary else ''
+    row = Row(f'all killed and started anew, {len(pids)} containers{of}', events=count)
+    witnesses = Witnesses(lab, daemon, pids, ordinary)
     witnesses.all_good()
     single = []
     for _ in range(count):
