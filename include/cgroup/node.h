@@ -53,8 +53,8 @@ struct cg_tree *cg_tree_free(struct cg_tree *tree);
 /*
  * The node of the cgroup at @place of hierarchy number @hierarchy. Thread-safe.
  *
- * Returns 0 with a reference in *@ret, which is NULL for the hierarchy's root, or -ENOENT: no such
- * cgroup (any more), or -errno.
+ * Returns 0 with a reference in *@ret, which is NULL for the hierarchy's root, -ENODEV: no such
+ * cgroup (any more), -ENOENT: it is not below what is mounted, or -errno.
  */
 int cg_tree_get(struct cg_tree *tree, size_t hierarchy, struct cg_place place,
 		struct cg_node **ret);

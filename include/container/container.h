@@ -65,7 +65,7 @@ unsigned container_table_cpus(const struct container_table *table);
 
 /*
  * A cgroup that has all tasks of @ct, which may be one that nothing is held open of. Returns 0 with
- * a reference in *@ret, NULL when they are in the root, or -ENOENT: it is gone, or -errno.
+ * a reference in *@ret, NULL when they are in the root, or -errno, as when it is gone.
  */
 int container_tasks(struct container_table *table, struct container *ct, struct cg_node **ret);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /* What is kept open of a container that is read now and then: its cgroups and its namespace. */
+#include <stdbool.h>
+
 #include "cgroup/node.h"
 
 struct held {
@@ -12,7 +14,8 @@ struct held {
 
 /*
  * Opens the cgroups that @roots (in the form of /proc/PID/cgroup) names. @ret is cleared first.
- * Returns 0, -ENOENT when a cgroup is gone, or -errno; then @ret holds nothing.
+ * Returns 0, -ENODEV when a cgroup is gone, -ENOENT: it is not below what is mounted, or -errno;
+ * then @ret holds nothing.
  */
 int held_open(struct cg_tree *tree, const struct cg_layout *layout, const char *roots,
 	      struct held *ret);
@@ -22,8 +25,11 @@ int held_open(struct cg_tree *tree, const struct cg_layout *layout, const char *
  */
 struct cg_node *held_node(const struct held *held, enum cg_controller controller);
 
-/* Opens what held.tasks would be, alone. 0 with a reference (NULL: the root), -ENOENT or -errno. */
+/* Opens what held.tasks would be, alone. 0 with a reference (NULL: the root), or -errno. */
 int held_open_tasks(struct cg_tree *tree, const struct cg_layout *layout, const char *roots,
 		    struct cg_node **ret);
+
+/* One of its own cgroups has been removed. */
+bool held_is_gone(const struct held *held);
 
 void held_clear(struct held *held);

@@ -131,7 +131,7 @@ static int node_open(struct cg_node *n)
 	below += strspn(below, "/");
 	n->dir = sys_open_beneath(h->dir, *below ? below : ".", O_PATH | O_DIRECTORY);
 	if (n->dir < 0)
-		return n->dir;
+		return n->dir == -ENOENT ? -ENODEV : n->dir;
 	if (fstat(n->dir, &st) < 0)
 		return -errno;
 	n->ino = st.st_ino;

@@ -15,6 +15,11 @@ static const char *const list_names[CG_N_VERSIONS] = {
 	[CG_V2] = "cgroup.threads",
 };
 
+bool cg_tasks_gone(const struct cg_node *node)
+{
+	return faccessat(cg_node_dir(node), "cgroup.procs", F_OK, 0) < 0;
+}
+
 struct tasks {
 	const char *list;
 	void (*fn)(pid_t tid, void *arg);

@@ -3,6 +3,7 @@
 
 #include <glib.h>
 
+#include "cgroup/tasks.h"
 #include "util/fd.h"
 
 /* On v2 the nearest cgroup that has the controller governs; this file tells that it has. */
@@ -75,6 +76,14 @@ int held_open_tasks(struct cg_tree *tree, const struct cg_layout *layout, const 
 			return r;
 	}
 	return 0;
+}
+
+bool held_is_gone(const struct held *held)
+{
+	for (size_t i = 0; i < CG_N_CONTROLLERS; i++)
+		if (held->nodes[i] && cg_tasks_gone(held->nodes[i]))
+			return true;
+	return false;
 }
 
 void held_clear(struct held *held)

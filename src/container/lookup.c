@@ -82,7 +82,7 @@ int container_lookup(struct container_table *t, pid_t pid, struct container **re
 {
 	int r = pid > 0 ? find(t, pid, false, ret) : CONTAINER_E_HOST;
 
-	return r == -ESRCH || r == -ENOENT || r == -ENODEV ? CONTAINER_E_HOST : r;
+	return r == -ESRCH || r == -ENOENT ? CONTAINER_E_HOST : r;
 }
 
 bool container_is_host_process(const struct container_table *t, pid_t pid)

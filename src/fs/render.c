@@ -6,6 +6,9 @@
 
 #include "util/fd.h"
 
+/* How often a cgroup may vanish under us in one read. */
+#define MAX_TRIES 8
+
 /* fd_read() and its like want to put a NUL behind. */
 static int take(ssize_t n, struct text *out)
 {
@@ -71,6 +74,28 @@ int render_check(const struct renderer *r, const struct node *node, pid_t reader
 	return ret;
 }
 
+/* Once: -ENODEV when the container's cgroup was gone, VIEW_E_PASSTHROUGH for the host's file. */
+static int render_view(const struct renderer *r, const struct node *node, struct request *req,
+		       struct text *out, uint64_t *ret_owner)
+{
+	int ret = container_lookup(r->containers, req->pid, &req->ct);
+
+	if (ret == CONTAINER_E_HOST)
+		return node->pid && is_gone(r->host, node->pid) ? -ESRCH : VIEW_E_PASSTHROUGH;
+	if (ret < 0)
+		return ret;
+	*ret_owner = state_place(req->ct->state);
+	out->len = 0;
+	out->overflow = false;
+	ret = generate(node, req, out);
+	if (ret == -ENODEV || ret == -ENOENT) {
+		ret = held_is_gone(&req->ct->held) ? -ENODEV : ret;
+		container_drop(r->containers, req->ct, false);
+	}
+	container_put(r->containers, req->ct);
+	return ret;
+}
+
 int render(const struct renderer *r, const struct node *node, pid_t reader, struct text *out,
 	   uint64_t *ret_owner)
 {
@@ -79,6 +104,7 @@ int render(const struct renderer *r, const struct node *node, pid_t reader, stru
 			       .pid = node->pid ? node->pid : reader,
 			       .options = r->options,
 			       .number = node->number };
+	int ret;
 
 	*ret_owner = RENDER_HOST;
 	/* Each time: the pid may be another process's by now, in another container. */
@@ -87,35 +113,16 @@ int render(const struct renderer *r, const struct node *node, pid_t reader, stru
 	if (node->kind == NODE_HOST_FILE)
 		return render_host(r, node, out);
 	/* A cgroup that vanished under us is looked up once more: the container may have moved. */
-	for (int tries = 0; tries < 2; tries++) {
-		int ret = container_lookup(r->containers, req.pid, &req.ct);
-
-		if (is_out_of_fds(ret) && tries == 0) {
+	for (int tries = 0; tries < MAX_TRIES; tries++) {
+		ret = render_view(r, node, &req, out, ret_owner);
+		if (is_out_of_fds(ret) && tries == 0)
 			container_table_relieve(r->containers);
-			continue;
-		}
-		if (ret == CONTAINER_E_HOST && node->pid && is_gone(r->host, node->pid))
-			return -ESRCH;
-		if (ret == CONTAINER_E_HOST)
+		else if (ret != -ENODEV && ret != -ENOENT)
 			break;
-		if (ret < 0)
-			return ret;
-		*ret_owner = state_place(req.ct->state);
-		out->len = 0;
-		out->overflow = false;
-		ret = generate(node, &req, out);
-		if (ret == -ENODEV || ret == -ENOENT)
-			container_drop(r->containers, req.ct, false);
-		container_put(r->containers, req.ct);
-		if (is_out_of_fds(ret) && tries == 0) {
-			container_table_relieve(r->containers);
-			continue;
-		}
-		if (ret == VIEW_E_PASSTHROUGH)
-			break;
-		if (ret != -ENODEV && ret != -ENOENT)
-			return ret;
 	}
+	/* Who moves about all the time, and removes where it was, shall not see the host for that. */
+	if (ret != VIEW_E_PASSTHROUGH && ret != -ENOENT)
+		return ret;
 	out->len = 0;
 	out->overflow = false;
 	return render_host(r, node, out);

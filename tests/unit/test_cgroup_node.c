@@ -125,11 +125,11 @@ static void test_failed_lookup_leaves_nothing(void **state)
 	lab_make_v2(&lab);
 	lab_mkdir(&lab, "cg/a/b/c");
 	before = open_descriptors();
-	assert_int_equal(get(&lab, "/gone", &node), -ENOENT);
-	assert_int_equal(get(&lab, "/a/gone", &node), -ENOENT);
+	assert_int_equal(get(&lab, "/gone", &node), -ENODEV);
+	assert_int_equal(get(&lab, "/a/gone", &node), -ENODEV);
 	assert_int_equal(open_descriptors(), before);
-	assert_int_equal(get(&lab, "/a/b/gone", &node), -ENOENT);
-	assert_int_equal(get(&lab, "/a/b/c/gone", &node), -ENOENT);
+	assert_int_equal(get(&lab, "/a/b/gone", &node), -ENODEV);
+	assert_int_equal(get(&lab, "/a/b/c/gone", &node), -ENODEV);
 	assert_null(node);
 	assert_int_equal(open_descriptors(), before);
 	lab_end(&lab);
@@ -214,7 +214,7 @@ static void test_removed_and_remade_directory_is_another_node(void **state)
 	lab_remove(&lab, "cg/a");
 	struct cg_node *none = NULL;
 
-	assert_int_equal(get(&lab, "/a/b", &none), -ENOENT);
+	assert_int_equal(get(&lab, "/a/b", &none), -ENODEV);
 	lab_write(&lab, "cg/a/b/memory.max", "22\n");
 	struct cg_node *new = node_at(&lab, "/a/b"), *again = node_at(&lab, "/a/b");
 
