@@ -52,6 +52,22 @@ int identity_resolve(const struct identity_source *src, pid_t pid, enum identity
 		     uint64_t ns_ino, const char *own, struct identity *ret);
 void identity_clear(struct identity *id);
 
+/*
+ * What /proc/PID/cgroup says of a process and of ourselves, as the host's cgroup namespace shows it
+ * and as that of the process does.
+ */
+struct identity_look {
+	char *host, *inside;
+	char *own_host, *own_inside;
+};
+
+/*
+ * The roots of that cgroup namespace. One outside of it ("/../x") was moved there by the host: what
+ * counts is where it is now. Any of the texts may be of another moment: who moves about between
+ * them is below the root in each, and so it is never said to be above. Owned.
+ */
+char *identity_roots(const struct cg_layout *layout, const struct identity_look *look);
+
 /* Every hierarchy that a controller lives in: @below is at or below @above. */
 bool identity_is_below(const struct cg_layout *layout, const char *below, const char *above);
 

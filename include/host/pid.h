@@ -13,6 +13,7 @@ enum host_ns { HOST_NS_CGROUP, HOST_NS_PID, HOST_NS_TIME, HOST_N_NS };
 struct pidstat {
 	char state; /* R, D, S, … */
 	uint64_t ppid;
+	bool exiting; /* as a first thread that has left others behind: v1 tells no cgroups of it */
 	uint64_t start_ticks; /* since boot, in USER_HZ, of the boottime clock */
 };
 
@@ -45,7 +46,7 @@ int host_pid_personality(const struct host *host, pid_t pid, unsigned long *ret)
 
 /* Text of /proc/PID/cgroup, as the calling thread's cgroup namespace shows it; see fd_read(). */
 ssize_t host_pid_cgroup(const struct host *host, pid_t pid, char *buf, size_t size);
-/* The same file opened, to be read with fd_read(). A descriptor or -errno. */
+/* The same file (the calling thread's when @pid is 0) opened, for fd_read(). Or -errno. */
 int host_pid_cgroup_open(const struct host *host, pid_t pid);
 
 /* The inode number that names a namespace of @pid (of ourselves when 0). 0 or -errno. */

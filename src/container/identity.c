@@ -84,26 +84,63 @@ static void append_root(GString *out, const struct cg_hierarchy *h, struct cg_pl
 	g_string_append_c(out, '\n');
 }
 
-/*
- * The roots of a cgroup namespace: @host is where a process in it is as the host sees it, @inside
- * as the namespace sees it ("/" is its root). One outside of its namespace's root ("/../x") was
- * moved there by the host: what counts is where it is now.
- */
-static char *roots_of_cgroupns(const struct cg_layout *l, const char *host, const char *inside)
+/* Whether there is a name at the start of @p, "/" or "/a/b"; *@ret_len is its length and the slash. */
+static bool next_name(struct cg_place p, size_t *ret_len)
 {
-	struct cg_place h[CG_MAX_HIERARCHIES], in[CG_MAX_HIERARCHIES];
+	const char *end = p.len > 1 ? memchr(p.path + 1, '/', p.len - 1) : NULL;
+
+	*ret_len = end ? (size_t)(end - p.path) : p.len;
+	return p.len > 1;
+}
+
+static bool is_outside(struct cg_place p)
+{
+	size_t len;
+
+	return next_name(p, &len) && len == 3 && memcmp(p.path, "/..", 3) == 0;
+}
+
+/* How many levels @p lies below the root of who is told; above ("/../x" is beside it) it is less. */
+static int depth_of(struct cg_place p)
+{
+	int depth = 0;
+
+	for (size_t len; next_name(p, &len); p.path += len, p.len -= len)
+		depth += len == 3 && memcmp(p.path, "/..", 3) == 0 ? -1 : 1;
+	return depth;
+}
+
+static struct cg_place go_up(struct cg_place p, int levels)
+{
+	for (; levels > 0 && p.len > 0; levels--)
+		do
+			p.len--;
+		while (p.len > 0 && p.path[p.len] != '/');
+	return p;
+}
+
+/*
+ * How deep the namespace's root is tells the way from there to us, who stay where we are: what the
+ * process itself says could be of two places, if it moved about in between.
+ */
+char *identity_roots(const struct cg_layout *l, const struct identity_look *look)
+{
+	struct cg_place host[CG_MAX_HIERARCHIES], inside[CG_MAX_HIERARCHIES];
+	struct cg_place own_host[CG_MAX_HIERARCHIES], own_inside[CG_MAX_HIERARCHIES];
 	GString *out = g_string_new(NULL);
 
-	cg_places_parse(l, host, h);
-	cg_places_parse(l, inside, in);
+	cg_places_parse(l, look->host, host);
+	cg_places_parse(l, look->inside, inside);
+	cg_places_parse(l, look->own_host, own_host);
+	cg_places_parse(l, look->own_inside, own_inside);
 	for (size_t i = 0; i < l->n_hierarchies; i++) {
-		struct cg_place root = h[i];
+		struct cg_place root = host[i];
 
 		if (!root.path)
 			continue;
-		if (in[i].path && !cg_place_is_root(in[i]) &&
-		    ends_with(root, in[i].path, in[i].len))
-			root.len -= in[i].len;
+		if (inside[i].path && !is_outside(inside[i]) && own_host[i].path)
+			root = go_up(root, depth_of(root) - depth_of(own_host[i]) +
+						   depth_of(own_inside[i]));
 		append_root(out, &l->hierarchies[i], root);
 	}
 	return g_string_free(out, FALSE);
@@ -126,66 +163,84 @@ static char *roots_of_init(const struct cg_layout *l, const char *text)
 	return g_string_free(out, FALSE);
 }
 
-/*
- * Reads @fd, a /proc/PID/cgroup, as the cgroup namespace @ns_fd shows it: a thread's view of that
- * file is that of its own namespace, so it goes there and back.
- */
-static ssize_t read_inside(const struct identity_source *src, int ns_fd, int fd, char *buf,
-			   size_t size)
+static int read_both(int fd, int own_fd, char *text, char *own_text)
 {
-	ssize_t n;
+	ssize_t n = fd_read(fd, text, CGROUP_TEXT_SIZE);
 
-	if (setns(ns_fd, CLONE_NEWCGROUP) < 0)
-		return -errno;
-	n = fd_read(fd, buf, size);
-	/* A thread that stayed there would take every container for another. */
-	if (setns(src->own_cgroupns, CLONE_NEWCGROUP) < 0)
-		g_error("cannot return to the host's cgroup namespace: %s", g_strerror(errno));
-	return n;
+	if (n >= 0)
+		n = fd_read(own_fd, own_text, CGROUP_TEXT_SIZE);
+	return n < 0 ? (int)n : 0;
 }
 
 /*
- * What is to be the same in two looks: the process as the host sees it, and as its namespace does.
+ * @fd is a /proc/PID/cgroup, @own_fd ours. A thread's view of these is that of its own cgroup
+ * namespace, so it goes into @ns_fd and back.
  */
-struct look {
-	char *host, *inside;
-};
-
-static int look(const struct identity_source *src, int ns_fd, int fd, struct look *ret)
+static int look(const struct identity_source *src, int ns_fd, int fd, int own_fd,
+		struct identity_look *ret)
 {
-	ssize_t n = fd_read(fd, ret->host, CGROUP_TEXT_SIZE);
+	int r = read_both(fd, own_fd, ret->host, ret->own_host);
 
-	if (n >= 0)
-		n = read_inside(src, ns_fd, fd, ret->inside, CGROUP_TEXT_SIZE);
-	return n < 0 ? (int)n : 0;
+	if (r < 0)
+		return r;
+	if (setns(ns_fd, CLONE_NEWCGROUP) < 0)
+		return -errno;
+	r = read_both(fd, own_fd, ret->inside, ret->own_inside);
+	/* A thread that stayed there would take every container for another. */
+	if (setns(src->own_cgroupns, CLONE_NEWCGROUP) < 0)
+		g_error("cannot return to the host's cgroup namespace: %s", g_strerror(errno));
+	return r;
+}
+
+static struct identity_look look_at(char *memory)
+{
+	return (struct identity_look){ .host = memory,
+				       .inside = memory + CGROUP_TEXT_SIZE,
+				       .own_host = memory + 2 * CGROUP_TEXT_SIZE,
+				       .own_inside = memory + 3 * CGROUP_TEXT_SIZE };
+}
+
+static bool is_same(const struct identity_look *a, const struct identity_look *b)
+{
+	return strcmp(a->host, b->host) == 0 && strcmp(a->inside, b->inside) == 0 &&
+	       strcmp(a->own_host, b->own_host) == 0 && strcmp(a->own_inside, b->own_inside) == 0;
 }
 
 static int resolve_cgroupns(const struct identity_source *src, pid_t pid, struct identity *ret)
 {
-	g_autofree char *memory = g_malloc(4 * (size_t)CGROUP_TEXT_SIZE);
-	struct look a = { .host = memory, .inside = memory + CGROUP_TEXT_SIZE };
-	struct look b = { .host = memory + 2 * CGROUP_TEXT_SIZE,
-			  .inside = memory + 3 * CGROUP_TEXT_SIZE };
+	g_autofree char *memory = g_malloc(8 * (size_t)CGROUP_TEXT_SIZE);
+	struct identity_look a = look_at(memory), b = look_at(memory + 4 * CGROUP_TEXT_SIZE);
 	AUTO_FD int fd = host_pid_cgroup_open(src->host, pid);
+	AUTO_FD int own_fd = host_pid_cgroup_open(src->host, 0);
 	bool same = false;
 
-	if (fd < 0)
-		return fd;
-	/*
-	 * Until the process stays where it is for two looks. A hostile one never does: then where
-	 * it is now counts, which is never above its root.
-	 */
+	if (fd < 0 || own_fd < 0)
+		return fd < 0 ? fd : own_fd;
+	/* Until all stay where they are for two looks. A hostile process never does. */
 	for (int tries = 0; tries < 8 && !same; tries++) {
-		int r = look(src, ret->ns_fd, fd, &a);
+		int r = look(src, ret->ns_fd, fd, own_fd, &a);
 
 		if (r == 0)
-			r = look(src, ret->ns_fd, fd, &b);
+			r = look(src, ret->ns_fd, fd, own_fd, &b);
 		if (r < 0)
 			return r;
-		same = strcmp(a.host, b.host) == 0 && strcmp(a.inside, b.inside) == 0;
+		same = is_same(&a, &b);
 	}
-	ret->roots = roots_of_cgroupns(src->layout, a.host, same ? a.inside : "");
+	g_free(ret->roots);
+	ret->roots = identity_roots(src->layout, &a);
 	return 0;
+}
+
+/*
+ * When its first thread has ended, and left others behind, v1 tells the root for its cgroups: what
+ * was read before this says no is true.
+ */
+static int check_alive(const struct identity_source *src, pid_t init)
+{
+	struct pidstat st;
+	int r = host_pid_stat(src->host, init, &st);
+
+	return r < 0 ? r : st.exiting ? -ECHILD : 0;
 }
 
 /* Sets .init, .init_pidfd and .start_ns, unless @init has gone or changed meanwhile. */
@@ -248,9 +303,12 @@ static int resolve_pidns(const struct identity_source *src, const char *own, str
 	n = host_pid_cgroup(src->host, init, text, CGROUP_TEXT_SIZE);
 	if (n < 0)
 		return (int)n;
+	r = check_alive(src, init);
+	if (r < 0 && r != -ECHILD)
+		return r;
 	ret->roots = roots_of_init(src->layout, text);
 	ret->kind = IDENTITY_PIDNS;
-	if (!identity_is_below(src->layout, own, ret->roots)) {
+	if (r == -ECHILD || !identity_is_below(src->layout, own, ret->roots)) {
 		g_free(ret->roots);
 		ret->roots = g_strdup(own);
 		ret->kind = IDENTITY_CGROUP;
@@ -281,6 +339,10 @@ int identity_resolve(const struct identity_source *src, pid_t pid, enum identity
 		if (r == 0)
 			/* init is where it was started; a reader may have been moved out. */
 			r = resolve_cgroupns(src, init ? init : pid, &id);
+		if (r == 0 && init)
+			r = check_alive(src, init);
+		if (r == -ECHILD)
+			r = resolve_cgroupns(src, pid, &id);
 	} else if (r == 0 && ns_ino) {
 		r = resolve_pidns(src, own, &id);
 	} else if (r == 0) {

@@ -17,6 +17,9 @@
 /* "/proc/" is the directory; "4194304/task/4194304/stat" the longest name below it. */
 #define PATH_SIZE 48
 
+/* Of /proc/PID/stat's flags. It is set before v1 tells the root for a process's cgroups. */
+#define PF_EXITING 0x4
+
 static const char *const ns_names[HOST_N_NS] = {
 	[HOST_NS_CGROUP] = "cgroup",
 	[HOST_NS_PID] = "pid",
@@ -36,6 +39,7 @@ int pidstat_parse(const char *text, struct pidstat *ret)
 {
 	struct pidstat st = { 0 };
 	const char *p = strrchr(text, ')');
+	uint64_t flags;
 
 	if (!p || p[1] != ' ' || !p[2] || p[3] != ' ')
 		return -EBADMSG;
@@ -43,7 +47,11 @@ int pidstat_parse(const char *text, struct pidstat *ret)
 	p += 4; /* field 4, ppid */
 	if (!num_take(&p, &st.ppid) || *p != ' ')
 		return -EBADMSG;
-	p = skip_fields(p + 1, 17); /* from field 5 to field 22, starttime */
+	p = skip_fields(p + 1, 4); /* from field 5 to field 9, flags */
+	if (!p || !num_take(&p, &flags) || *p != ' ')
+		return -EBADMSG;
+	st.exiting = flags & PF_EXITING;
+	p = skip_fields(p + 1, 12); /* from field 10 to field 22, starttime */
 	if (!p || !num_take(&p, &st.start_ticks) || *p != ' ')
 		return -EBADMSG;
 	*ret = st;
@@ -164,10 +172,11 @@ int host_pid_personality(const struct host *host, pid_t pid, unsigned long *ret)
 
 int host_pid_cgroup_open(const struct host *host, pid_t pid)
 {
-	char path[PATH_SIZE];
+	char path[PATH_SIZE] = "thread-self/cgroup";
 	int fd;
 
-	(void)snprintf(path, sizeof(path), "%d/cgroup", pid);
+	if (pid)
+		(void)snprintf(path, sizeof(path), "%d/cgroup", pid);
 	fd = openat(host_proc_dir(host), path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }

@@ -108,6 +108,51 @@ static void test_recorded_containers_are_not_at_the_root(void **state)
 	}
 }
 
+static void test_roots_of_a_cgroup_namespace(void **state)
+{
+	static const struct {
+		char *host, *inside, *own_host, *own_inside, *want;
+	} rows[] = {
+		{ "0::/ct\n", "0::/\n", "0::/\n", "0::/..\n", "0::/ct\n" },
+		{ "0::/a/ct/x/y\n", "0::/x/y\n", "0::/\n", "0::/../..\n", "0::/a/ct\n" },
+		{ "0::/ct/x\n", "0::/x\n", "0::/svc\n", "0::/../svc\n", "0::/ct\n" },
+		{ "0::/a/ct/x\n", "0::/x\n", "0::/a/b/c\n", "0::/../b/c\n", "0::/a/ct\n" },
+		{ "0::/a/ct/x\n", "0::/x\n", "0::/a\n", "0::/..\n", "0::/a/ct\n" },
+		/* the namespace is that of the root, or ours is in it */
+		{ "0::/x\n", "0::/x\n", "0::/\n", "0::/\n", "0::/\n" },
+		{ "0::/ct/x\n", "0::/x\n", "0::/ct/svc\n", "0::/svc\n", "0::/ct\n" },
+		/* we are in one of our own, beside it */
+		{ "0::/../ct/x\n", "0::/x\n", "0::/\n", "0::/../svc\n", "0::/../ct\n" },
+		{ "0::/../..\n", "0::/\n", "0::/s\n", "0::/a/b/s\n", "0::/../..\n" },
+		/* moved out by the host */
+		{ "0::/b/x\n", "0::/../b/x\n", "0::/\n", "0::/..\n", "0::/b/x\n" },
+		{ "0::/\n", "0::/..\n", "0::/\n", "0::/..\n", "0::/\n" },
+		/* names that look like it */
+		{ "0::/ct/..x\n", "0::/..x\n", "0::/\n", "0::/..\n", "0::/ct\n" },
+		{ "0::/ct/...\n", "0::/...\n", "0::/\n", "0::/..\n", "0::/ct\n" },
+		/* told of two places: in its /a, and in its /ct/a and so on */
+		{ "0::/ct/a\n", "0::/ct/a\n", "0::/\n", "0::/..\n", "0::/ct\n" },
+		{ "0::/u/ct/a\n", "0::/ct/a\n", "0::/\n", "0::/../..\n", "0::/u/ct\n" },
+		/* of ours nothing is told */
+		{ "0::/ct/a\n", "0::/a\n", "", "", "0::/ct/a\n" },
+		{ "0::\n", "0::/a\n", "0::/\n", "0::/..\n", "0::/\n" },
+	};
+	struct lab lab;
+
+	(void)state;
+	lab_make_v2(&lab);
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		const struct identity_look look = { .host = rows[i].host,
+						    .inside = rows[i].inside,
+						    .own_host = rows[i].own_host,
+						    .own_inside = rows[i].own_inside };
+		g_autofree char *roots = identity_roots(lab.layout, &look);
+
+		assert_string_equal(roots, rows[i].want);
+	}
+	lab_end(&lab);
+}
+
 static void feed(const char *text, void *data)
 {
 	static const char usual[] = "3:name=systemd:/i\n2:memory:/pod/a\n1:cpu,cpuacct:/pod/a\n";
@@ -116,6 +161,20 @@ static void feed(const char *text, void *data)
 	(void)identity_at_root(lab->layout, text);
 	(void)identity_is_below(lab->layout, text, usual);
 	(void)identity_is_below(lab->layout, usual, text);
+	for (unsigned which = 0; which < 16; which++) {
+		const struct identity_look look = {
+			.host = g_strdup(which & 1 ? text : usual),
+			.inside = g_strdup(which & 2 ? text : usual),
+			.own_host = g_strdup(which & 4 ? text : usual),
+			.own_inside = g_strdup(which & 8 ? text : usual),
+		};
+
+		g_free(identity_roots(lab->layout, &look));
+		g_free(look.host);
+		g_free(look.inside);
+		g_free(look.own_host);
+		g_free(look.own_inside);
+	}
 }
 
 static void test_hostile_texts(void **state)
@@ -136,6 +195,7 @@ int main(void)
 		cmocka_unit_test(test_below_in_every_hierarchy_that_has_a_controller),
 		cmocka_unit_test(test_at_root),
 		cmocka_unit_test(test_recorded_containers_are_not_at_the_root),
+		cmocka_unit_test(test_roots_of_a_cgroup_namespace),
 		cmocka_unit_test(test_hostile_texts),
 	};
 

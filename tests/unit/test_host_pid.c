@@ -25,6 +25,19 @@ static void test_stat_of_a_plain_process(void **state)
 	assert_stat("178 (program)" BEHIND_COMM, 'S', 176, 459);
 }
 
+static void test_stat_of_one_that_ends(void **state)
+{
+	struct pidstat st;
+
+	(void)state;
+	assert_int_equal(pidstat_parse("178 (program)" BEHIND_COMM, &st), 0);
+	assert_false(st.exiting);
+	assert_int_equal(
+		pidstat_parse("9 (a) Z 1 9 9 0 -1 4228100 5 0 0 0 0 0 0 0 20 0 2 0 7 0\n", &st), 0);
+	assert_true(st.exiting);
+	assert_int_equal(st.start_ticks, 7);
+}
+
 static void test_comm_with_parenthesis_and_state(void **state)
 {
 	(void)state;
@@ -313,6 +326,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stat_of_a_plain_process),
+		cmocka_unit_test(test_stat_of_one_that_ends),
 		cmocka_unit_test(test_comm_with_parenthesis_and_state),
 		cmocka_unit_test(test_comm_with_newlines),
 		cmocka_unit_test(test_comm_that_is_not_utf8),
