@@ -24,13 +24,21 @@ static struct known steal(struct known *known)
 	return k;
 }
 
+/* Not by its state, which is that of its first thread: that may have ended before the others. */
+static bool is_over(int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
 int known_open_process(const struct host *host, uint64_t pid, uint64_t start_ticks)
 {
 	AUTO_FD int fd = pid > 0 ? sys_pidfd_open((pid_t)pid) : -1;
 	struct pidstat stat;
 
 	if (fd < 0 || host_pid_stat(host, (pid_t)pid, &stat) < 0 ||
-	    stat.start_ticks != start_ticks || stat.state == 'Z')
+	    stat.start_ticks != start_ticks || is_over(fd))
 		return -1;
 	return fd_steal(&fd);
 }
@@ -69,10 +77,8 @@ void known_signal_monitor(const struct host *host, const struct known *known, in
 
 bool known_has_ended(const struct known *known)
 {
-	struct pollfd p = { .fd = known->pidfd, .events = POLLIN };
-
 	return known->pidfd < 0 ? strcmp(known->state.phase, STATE_CREATING) != 0
-				: poll(&p, 1, 0) == 1;
+				: is_over(known->pidfd);
 }
 
 static bool is_paused(const struct host *host, const char *name)

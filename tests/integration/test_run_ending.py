@@ -30,6 +30,30 @@ def _held(pid):
             _trace(PTRACE_DETACH, pid)
 
 
+# 60 and 93 are exit(2), of the calling thread alone.
+HEADLESS = """
+import ctypes, platform, threading, time
+threading.Thread(target=time.sleep, args=(1000,)).start()
+print('begun', flush=True)
+ctypes.CDLL(None).syscall(60 if platform.machine() == 'x86_64' else 93, 0)
+"""
+
+
+def test_pid_1_whose_first_thread_has_ended(lab):
+    """It runs on, and can be paused and stopped as any other."""
+    box = lab.launcher
+    flags, rootfs = box.machine()
+    name = box.start('python3', '-c', HEADLESS, flags=('--no-init', *flags), rootfs=rootfs)
+    pid = box.inspect(name)['pid']
+    eventually(lambda: host.read(f'/proc/{pid}/stat').split()[2] == 'Z', 'the first thread ends')
+    equal((box.status(name), box.call('pause', name)[0]), ('running', 0), 'pause')
+    equal((box.status(name), box.call('resume', name)[0]), ('paused', 0), 'resume')
+    equal(box.call('stop', '-t', '1', name)[0], 0, 'stop')
+    equal((box.status(name), box.inspect(name)['exit_status']), ('exited', 137), 'after stop')
+    equal(box.call('rm', name)[0], 0, 'rm')
+    equal(box.traces(), {}, 'what is left')
+
+
 def test_monitor_that_hangs(lab):
     """rm -f does not wait for it for ever."""
     box = lab.launcher
