@@ -78,7 +78,10 @@ void container_table_reap(struct container_table *table);
 /* Descriptors have run out: close what is kept of containers and readers that nobody uses now. */
 void container_table_relieve(struct container_table *table);
 
-/* Close what has been idle for @idle_ms and forget containers whose cgroup is gone. */
+/*
+ * Close what has been idle for @idle_ms, and forget containers whose cgroup is gone, and those
+ * without init that have been idle for ten times as long.
+ */
 void container_table_sweep(struct container_table *table, uint64_t idle_ms);
 
 /* Called after a container was first seen, from the thread that saw it. */

@@ -31,6 +31,9 @@ int table_publish(struct container_table *table, struct identity *id, struct con
 /* For container_tasks(): whether @ct is held open; if so *@ret is a reference, or NULL. */
 bool table_hot_tasks(struct container_table *table, struct container *ct, struct cg_node **ret);
 
+/* How long ago it was last found or published. */
+uint64_t table_idle_ms(const struct container *ct);
+
 struct cg_tree *table_tree(const struct container_table *table);
 
 /*

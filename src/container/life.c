@@ -7,6 +7,9 @@
 
 #include "container/table.h"
 
+/* So many times as long as descriptors are kept. */
+#define FORGET_AFTER 10
+
 int container_tasks(struct container_table *t, struct container *ct, struct cg_node **ret)
 {
 	if (table_hot_tasks(t, ct, ret))
@@ -32,6 +35,15 @@ static bool cgroup_is_gone(const struct container_table *t, const struct contain
 		return true;
 	cg_node_unref(tasks);
 	return false;
+}
+
+/*
+ * Of one without init nothing tells that it ends: a cgroup namespace does long before its cgroup.
+ * Who reads again goes on with the counters that there were.
+ */
+static bool is_forgotten(const struct container *ct, uint64_t idle_ms)
+{
+	return ct->init_pidfd < 0 && table_idle_ms(ct) > idle_ms;
 }
 
 static bool is_one_of(const struct epoll_event *events, int n, pid_t init)
@@ -66,7 +78,9 @@ void container_table_sweep(struct container_table *t, uint64_t idle_ms)
 	size_t n = container_table_list(t, &list);
 
 	for (size_t i = 0; i < n; i++) {
-		if (cgroup_is_gone(t, list[i]))
+		if (is_forgotten(list[i], FORGET_AFTER * idle_ms))
+			container_drop(t, list[i], false);
+		else if (cgroup_is_gone(t, list[i]))
 			container_drop(t, list[i], true);
 		container_put(t, list[i]);
 	}

@@ -23,12 +23,12 @@
 struct record {
 	struct container ct; /* first: a container is its record */
 	struct container_key key;
-	unsigned users;   /* guarded by the table's lock, as the rest */
-	bool hot;         /* .ct.held is open */
-	bool gone;        /* for good, not only to be looked up anew */
-	bool dropped;     /* no longer in the table: freed with the last user */
-	uint64_t used_ms; /* coarse clock */
-	GList link;       /* in table.hot */
+	unsigned users;           /* guarded by the table's lock, as the rest */
+	bool hot;                 /* .ct.held is open */
+	bool gone;                /* for good, not only to be looked up anew */
+	bool dropped;             /* no longer in the table: freed with the last user */
+	_Atomic uint64_t used_ms; /* coarse clock */
+	GList link;               /* in table.hot */
 };
 
 struct container_table {
@@ -302,6 +302,11 @@ int table_publish(struct container_table *t, struct identity *id, struct contain
 	if (r == 0)
 		table_cool_down(t, t->hot_max, 0);
 	return r;
+}
+
+uint64_t table_idle_ms(const struct container *ct)
+{
+	return sys_coarse_ms() - atomic_load(&((const struct record *)ct)->used_ms);
 }
 
 struct readers *table_readers(const struct container_table *t)
