@@ -10,6 +10,7 @@ struct cg_walk {
 	 */
 	int (*leave)(int above, const char *name, void *arg);
 	void *arg;
+	unsigned most; /* no more cgroups than that are entered; 0: all */
 };
 
 /* Start at @top, which is borrowed. 0, or -errno: also when cgroups go while one is in them. */

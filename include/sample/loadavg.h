@@ -22,7 +22,7 @@ void loadavg_first(uint32_t fixed[3], unsigned active, uint64_t age_ns);
  * Count the container's tasks as they are now and step its load averages to @now_ns (boottime).
  * @tasks is a cgroup that has them all. Tasks are only looked at when @always, or when CPU time was
  * used since the last time: what did not run is as it was. Beyond @max_tasks they are counted as
- * sleeping. 0, -ENODEV or -errno.
+ * sleeping; of more cgroups than that (or 8192) the rest is left out. 0, -ENODEV or -errno.
  */
 int loadavg_sample(const struct host *host, struct container *ct, struct cg_node *tasks,
 		   bool always, uint32_t max_tasks, uint64_t now_ns);

@@ -62,10 +62,10 @@ static void enter(int dir, void *arg)
 	t->begun = true;
 }
 
-int cg_tasks_each(struct cg_node *node, void (*fn)(pid_t tid, void *arg), void *arg)
+int cg_tasks_each(struct cg_node *node, unsigned most, void (*fn)(pid_t tid, void *arg), void *arg)
 {
 	struct tasks t = { .list = list_names[cg_node_version(node)], .fn = fn, .arg = arg };
-	const struct cg_walk walk = { .enter = enter, .arg = &t };
+	const struct cg_walk walk = { .enter = enter, .arg = &t, .most = most };
 	int r = cg_walk(cg_node_dir(node), &walk);
 
 	/* What vanishes on the way is no error. */

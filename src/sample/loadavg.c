@@ -42,6 +42,12 @@ void loadavg_first(uint32_t fixed[3], unsigned active, uint64_t age_ns)
 		fixed[i] = (uint32_t)(active * (1 - exp(-age / (60 * minutes[i]))) * LOADAVG_ONE);
 }
 
+/*
+ * Of more cgroups the first ones count. A container may make as many as it likes: some ten
+ * microseconds each, of the 5 s between two steps.
+ */
+#define MAX_CGROUPS 8192u
+
 struct count {
 	const struct host *host;
 	uint32_t max; /* tasks to be looked at */
@@ -76,7 +82,8 @@ static int count_tasks(const struct host *host, struct cg_node *tasks, uint32_t 
 {
 	struct count c = { .host = host, .max = max };
 	uint64_t newest = 0;
-	int r = cg_tasks_each(tasks, count_task, &c);
+	/* Who looks at few tasks has no time for many empty cgroups either. */
+	int r = cg_tasks_each(tasks, MIN(max, MAX_CGROUPS), count_task, &c);
 
 	if (r < 0)
 		return r;

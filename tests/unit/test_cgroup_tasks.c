@@ -22,7 +22,7 @@ static char *tasks_of(struct lab *lab, const char *path)
 	struct cg_node *node = node_at(lab, path);
 	GString *out = g_string_new(NULL);
 
-	assert_int_equal(cg_tasks_each(node, add, tids), 0);
+	assert_int_equal(cg_tasks_each(node, 0, add, tids), 0);
 	g_array_sort(tids, by_number);
 	for (guint i = 0; i < tids->len; i++)
 		g_string_append_printf(out, i ? " %d" : "%d", g_array_index(tids, pid_t, i));
@@ -87,6 +87,35 @@ static void test_very_many_threads(void **state)
 	g_string_free(want, TRUE);
 }
 
+static void test_no_more_cgroups_than_asked_for(void **state)
+{
+	g_autoptr(GArray) tids = g_array_new(FALSE, FALSE, sizeof(pid_t));
+	struct cg_node *node;
+	struct lab lab;
+
+	(void)state;
+	lab_make_v2(&lab);
+	lab_write(&lab, "cg/a/cgroup.threads", "1\n");
+	lab_write(&lab, "cg/a/b/cgroup.threads", "1\n");
+	lab_write(&lab, "cg/a/b/c/cgroup.threads", "1\n");
+	for (unsigned i = 0; i < 20; i++) {
+		g_autofree char *path = g_strdup_printf("cg/a/%u/cgroup.threads", i);
+
+		lab_write(&lab, path, "1\n2\n");
+	}
+	node = node_at(&lab, "/a");
+	assert_int_equal(cg_tasks_each(node, 1, add, tids), 0);
+	assert_int_equal(tids->len, 1);
+	g_array_set_size(tids, 0);
+	assert_int_equal(cg_tasks_each(node, 10, add, tids), 0);
+	assert_in_range(tids->len, 10, 19);
+	g_array_set_size(tids, 0);
+	assert_int_equal(cg_tasks_each(node, 23, add, tids), 0);
+	assert_int_equal(tids->len, 43);
+	cg_node_unref(node);
+	lab_end(&lab);
+}
+
 static void test_odd_lists(void **state)
 {
 	struct lab lab;
@@ -130,7 +159,7 @@ static void test_cgroup_that_is_gone(void **state)
 	lab_write(&lab, "cg/a/cgroup.threads", "1\n");
 	node = node_at(&lab, "/a");
 	lab_remove(&lab, "cg/a");
-	assert_int_equal(cg_tasks_each(node, add, tids), -ENODEV);
+	assert_int_equal(cg_tasks_each(node, 0, add, tids), -ENODEV);
 	assert_int_equal(tids->len, 0);
 	cg_node_unref(node);
 	lab_end(&lab);
@@ -163,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_threads_of_all_cgroups_below),
 		cmocka_unit_test(test_v1_list),
 		cmocka_unit_test(test_very_many_threads),
+		cmocka_unit_test(test_no_more_cgroups_than_asked_for),
 		cmocka_unit_test(test_odd_lists),
 		cmocka_unit_test(test_links_are_not_followed),
 		cmocka_unit_test(test_cgroup_that_is_gone),
