@@ -61,6 +61,51 @@ static int name_pair(const struct scan *s, pid_t pid, uint64_t *ret_ns, char **r
 	return 0;
 }
 
+static int open_numbers(const struct scan *s, const char *path, DIR **ret)
+{
+	int fd = openat(host_proc_dir(s->host), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	*ret = fd < 0 ? NULL : fdopendir(fd);
+	if (*ret)
+		return 0;
+	fd_close(&fd);
+	return -errno;
+}
+
+/* The next entry that is a number, or 0. */
+static pid_t next_number(DIR *dir)
+{
+	const struct dirent *entry;
+	uint64_t number;
+
+	while ((entry = readdir(dir)))
+		if (num_parse(entry->d_name, &number) && number > 0 && number <= INT_MAX)
+			return (pid_t)number;
+	return 0;
+}
+
+/*
+ * A process's first thread may have ended, and is in no namespace then, while others go on: one of
+ * these is found below /proc by its number as well.
+ */
+static pid_t find_thread(const struct scan *s, pid_t pid)
+{
+	char path[32], ns[64];
+	DIR *dir;
+	pid_t tid;
+
+	(void)snprintf(path, sizeof(path), "%d/task", pid);
+	if (open_numbers(s, path, &dir) < 0)
+		return 0;
+	while ((tid = next_number(dir))) {
+		(void)snprintf(path, sizeof(path), "%d/ns/mnt", tid);
+		if (tid != pid && read_link(s, path, ns, sizeof(ns)) == 0)
+			break;
+	}
+	closedir(dir);
+	return tid;
+}
+
 /* Returns whether to go on, or -errno. */
 static int look_at(const struct scan *s, pid_t pid)
 {
@@ -69,6 +114,10 @@ static int look_at(const struct scan *s, pid_t pid)
 	uint64_t ns;
 	int r = name_pair(s, pid, &ns, &name);
 
+	if (r == -ENOENT) {
+		pid = find_thread(s, pid);
+		r = pid ? name_pair(s, pid, &ns, &name) : r;
+	}
 	if (r < 0)
 		return r;
 	place = g_hash_table_lookup(s->places, name);
@@ -87,23 +136,16 @@ static int look_at(const struct scan *s, pid_t pid)
 int scan_processes(const struct host *host, scan_fn *fn, void *arg, unsigned *ret_unreadable)
 {
 	struct scan s = { .host = host, .fn = fn, .arg = arg };
-	int fd = openat(host_proc_dir(host), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *entry;
-	uint64_t pid;
-	int r = true;
+	DIR *dir;
+	pid_t pid;
+	int r = open_numbers(&s, ".", &dir);
 
-	if (!dir) {
-		r = -errno;
-		fd_close(&fd);
+	if (r < 0)
 		return r;
-	}
 	*ret_unreadable = 0;
 	s.places = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	while (r != false && (entry = readdir(dir))) {
-		if (!num_parse(entry->d_name, &pid) || pid > INT_MAX)
-			continue;
-		r = look_at(&s, (pid_t)pid);
+	for (r = true; r != false && (pid = next_number(dir));) {
+		r = look_at(&s, pid);
 		*ret_unreadable += r == -EACCES || r == -EPERM;
 	}
 	g_hash_table_unref(s.places);

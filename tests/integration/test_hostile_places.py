@@ -2,12 +2,10 @@
 """Readers that want to be taken for somebody else: they move about, or hide where they are."""
 
 import os
-import platform
 import signal
-import threading
 import time
 
-from lab import MIB, host, parse
+from lab import MIB, host, inside, parse
 from lab.cgroup import Cgroup
 from lab.check import between, equal
 
@@ -118,22 +116,16 @@ def test_reader_that_is_in_two_places_by_turns(lab):
     equal(seen, {str(LIMIT // 1024)}, 'MemTotal')
 
 
-def leave_others(out):
-    """The first thread ends, which is its process's; another one reads on."""
-
-    def read():
-        time.sleep(0.2)
-        os.write(out, host.read(MEMINFO).encode())
-        os._exit(0)
-
-    threading.Thread(target=read).start()
-    host.libc.syscall(93 if platform.machine() in ('aarch64', 'riscv64') else 60, 0)
+def read_later(out):
+    time.sleep(0.2)
+    os.write(out, host.read(MEMINFO).encode())
+    os._exit(0)
 
 
 def by_headless_init(cgroupns):
     host.unshare(host.CLONE_NEWPID | (host.CLONE_NEWCGROUP if cgroupns else 0))
     ours, theirs = os.pipe()
-    init = forked(leave_others, theirs)
+    init = forked(inside.leave_to_thread, read_later, theirs)
     os.close(theirs)
     os.waitpid(init, 0)
     with os.fdopen(ours) as file:

@@ -47,6 +47,32 @@ def test_all_files_come_back(lab):
     holds(daemon.log(), f'put back {len(before)} files in 1 container\n', 'log')
 
 
+def read_on(told):
+    while True:
+        host.write_new(f'{told}.new', outcome('/proc/meminfo') or 'good')
+        os.rename(f'{told}.new', told)
+        time.sleep(0.05)
+
+
+def read_on_without_first_thread(told):
+    host.unshare(host.CLONE_NEWNS)
+    inside.leave_to_thread(read_on, told)
+
+
+def test_process_whose_first_thread_has_ended(lab):
+    """It is in no namespace, but its other threads are, and nobody else."""
+    daemon = lab.start_daemon()
+    box = lab.container(memory=256 * MIB, daemon=daemon)
+    told = f'{lab.folder}/told'
+    box.start(read_on_without_first_thread, told)
+    eventually(lambda: os.path.exists(told) and host.read(told) == 'good', 'it reads')
+    daemon.kill_everything()
+    eventually(lambda: host.read(told) in DEAD, 'nobody serves it')
+    daemon = lab.start_daemon(mnt=daemon.mnt)
+    repair_is_over(daemon)
+    eventually(lambda: host.read(told) == 'good', 'it reads again')
+
+
 def test_after_an_orderly_stop(lab):
     """A stop and a start are the same to containers as a crash."""
     daemon = lab.start_daemon()
