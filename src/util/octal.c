@@ -32,19 +32,35 @@ char *octal_unescape(char *str)
 	return str;
 }
 
+static void put_code(struct text *t, unsigned char byte)
+{
+	const char code[] = { '\\', (char)('0' + byte / 64), (char)('0' + byte / 8 % 8),
+			      (char)('0' + byte % 8) };
+
+	text_mem(t, code, sizeof(code));
+}
+
+/* The length of the character at @c as it may be shown, or 0: terminals obey U+009B as they do ESC [. */
+static size_t shown_len(const char *c)
+{
+	gunichar u = g_utf8_get_char_validated(c, -1);
+
+	if (u == (gunichar)-1 || u == (gunichar)-2 || u == ' ' || u == '\\' ||
+	    !g_unichar_isprint(u))
+		return 0;
+	return (size_t)g_unichar_to_utf8(u, NULL);
+}
+
 void octal_escape(struct text *t, const char *str)
 {
-	for (const char *c = str; *c; c++) {
-		unsigned char byte = (unsigned char)*c;
+	for (const char *c = str; *c;) {
+		size_t len = shown_len(c);
 
-		if (byte <= ' ' || byte == 0x7f || byte == '\\') {
-			const char code[] = { '\\', (char)('0' + byte / 64),
-					      (char)('0' + byte / 8 % 8), (char)('0' + byte % 8) };
-
-			text_mem(t, code, sizeof(code));
-		} else {
-			text_mem(t, c, 1);
-		}
+		if (len)
+			text_mem(t, c, len);
+		else
+			put_code(t, (unsigned char)*c);
+		c += MAX(len, 1);
 	}
 }
 

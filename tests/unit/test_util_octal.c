@@ -42,6 +42,16 @@ static void test_one_word_of_one_line(void **state)
 	assert_string_equal(got, "a\\040b\\012c\\134d\\177\\033[2J\xc3\xa4");
 }
 
+/* A terminal of UTF-8 takes U+009B for ESC [, and writes backwards behind U+202E. */
+static void test_what_terminals_obey_is_escaped(void **state)
+{
+	g_autofree char *got = octal_escaped("\xc2\x9b"
+					     "2J\xe2\x80\xae\x9b\xff\xe4\xb8\xad");
+
+	(void)state;
+	assert_string_equal(got, "\\302\\2332J\\342\\200\\256\\233\\377\xe4\xb8\xad");
+}
+
 static void check_way_and_back(const char *text, void *data)
 {
 	g_autofree char *there = octal_escaped(text);
@@ -77,6 +87,7 @@ int main(void)
 		cmocka_unit_test(test_an_escaped_escape_is_text),
 		cmocka_unit_test(test_what_is_no_escape_stays),
 		cmocka_unit_test(test_one_word_of_one_line),
+		cmocka_unit_test(test_what_terminals_obey_is_escaped),
 		cmocka_unit_test(test_anything_comes_back),
 		cmocka_unit_test(test_hostile),
 	};
