@@ -279,7 +279,7 @@ static pid_t find_init(const struct identity_source *src, pid_t pid, uint64_t cg
 
 		if (fstat(ns, &st) < 0 || st.st_ino == src->own_ns[HOST_NS_PID])
 			break;
-		if (host_pidns_init(ns, &init) == 0 &&
+		if (host_pidns_init(src->host, ns, pid, &init) == 0 &&
 		    host_pid_ns(src->host, init, HOST_NS_CGROUP, &ino) == 0 && ino == cgroupns)
 			found = init;
 		parent = host_pidns_parent(ns);
@@ -289,30 +289,38 @@ static pid_t find_init(const struct identity_source *src, pid_t pid, uint64_t cg
 	return found;
 }
 
-static int resolve_pidns(const struct identity_source *src, const char *own, struct identity *ret)
+/* -ECHILD, -ESRCH: it has no init that would tell. */
+static int resolve_by_init(const struct identity_source *src, pid_t pid, const char *own,
+			   struct identity *ret)
 {
 	g_autofree char *text = g_malloc(CGROUP_TEXT_SIZE);
 	pid_t init;
 	ssize_t n;
-	int r = host_pidns_init(ret->ns_fd, &init);
+	int r = host_pidns_init(src->host, ret->ns_fd, pid, &init);
 
 	if (r == 0)
 		r = set_init(src, init, ret);
 	if (r < 0)
 		return r;
 	n = host_pid_cgroup(src->host, init, text, CGROUP_TEXT_SIZE);
-	if (n < 0)
-		return (int)n;
-	r = check_alive(src, init);
-	if (r < 0 && r != -ECHILD)
+	r = n < 0 ? (int)n : check_alive(src, init);
+	if (r < 0)
 		return r;
 	ret->roots = roots_of_init(src->layout, text);
+	return identity_is_below(src->layout, own, ret->roots) ? 0 : -ECHILD;
+}
+
+static int resolve_pidns(const struct identity_source *src, pid_t pid, const char *own,
+			 struct identity *ret)
+{
+	int r = resolve_by_init(src, pid, own, ret);
+
 	ret->kind = IDENTITY_PIDNS;
-	if (r == -ECHILD || !identity_is_below(src->layout, own, ret->roots)) {
-		g_free(ret->roots);
-		ret->roots = g_strdup(own);
-		ret->kind = IDENTITY_CGROUP;
-	}
+	if (r != -ECHILD && r != -ESRCH)
+		return r;
+	g_free(ret->roots);
+	ret->roots = g_strdup(own);
+	ret->kind = IDENTITY_CGROUP;
 	return 0;
 }
 
@@ -344,7 +352,7 @@ int identity_resolve(const struct identity_source *src, pid_t pid, enum identity
 		if (r == -ECHILD)
 			r = resolve_cgroupns(src, pid, &id);
 	} else if (r == 0 && ns_ino) {
-		r = resolve_pidns(src, own, &id);
+		r = resolve_pidns(src, pid, own, &id);
 	} else if (r == 0) {
 		id.roots = g_strdup(own);
 	}

@@ -1,110 +1,89 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host/pidns.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/nsfs.h>
-#include <sched.h>
-#include <string.h>
+#include <stdbool.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/host.h"
+#include "host/pid.h"
 #include "util/fd.h"
+#include "util/num.h"
 
 /* Linux 6.11; Debian 12's headers are older. */
 #ifndef NS_GET_TGID_FROM_PIDNS
 #define NS_GET_TGID_FROM_PIDNS _IOR(NSIO, 0x7, int)
 #endif
 
-/* Room for one SCM_CREDENTIALS message, aligned as the kernel wants it. */
-union credentials_buffer {
-	struct cmsghdr align;
-	char bytes[CMSG_SPACE(sizeof(struct ucred))];
-};
+/* From a process to the init above it; shells and the like are few. */
+#define MAX_ANCESTORS 64u
 
-/* Runs in a child of a child: system calls alone. */
-static void send_pid1(int sock)
+static bool is_init(const struct host *host, pid_t pid, uint64_t ns_ino)
 {
-	union credentials_buffer control = { 0 };
-	const struct ucred init = { .pid = 1 };
-	char byte = 0;
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = control.bytes,
-			      .msg_controllen = sizeof(control.bytes) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	uint64_t ino, inner;
 
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_CREDENTIALS;
-	c->cmsg_len = CMSG_LEN(sizeof(init));
-	memcpy(CMSG_DATA(c), &init, sizeof(init));
-	(void)sendmsg(sock, &msg, MSG_NOSIGNAL);
+	return host_pid_ns(host, pid, HOST_NS_PID, &ino) == 0 && ino == ns_ino &&
+	       host_pid_nspid(host, pid, &inner) == 0 && inner == 1;
 }
 
-static int receive_pid(int sock, pid_t *ret)
+/* All that was not brought there from outside descends from it. */
+static pid_t find_above(const struct host *host, pid_t pid, uint64_t ns_ino)
 {
-	union credentials_buffer control;
-	char byte;
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = control.bytes,
-			      .msg_controllen = sizeof(control.bytes) };
-	struct cmsghdr *c;
-	struct ucred cred;
+	struct pidstat st;
 
-	/* The child is gone by now: its message is here or will never come. */
-	if (recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
-		return -ESRCH;
-	c = CMSG_FIRSTHDR(&msg);
-	if (!c || c->cmsg_type != SCM_CREDENTIALS)
-		return -ESRCH;
-	memcpy(&cred, CMSG_DATA(c), sizeof(cred));
-	if (cred.pid <= 0)
-		return -ESRCH;
-	*ret = cred.pid;
+	for (unsigned i = 0; i < MAX_ANCESTORS && pid > 0; i++) {
+		if (is_init(host, pid, ns_ino))
+			return pid;
+		if (host_pid_stat(host, pid, &st) < 0 || st.ppid > INT_MAX)
+			break;
+		pid = (pid_t)st.ppid;
+	}
 	return 0;
 }
 
-int host_pidns_init_by_credentials(int ns_fd, pid_t *ret)
+static pid_t find_anywhere(const struct host *host, uint64_t ns_ino)
 {
-	AUTO_FD int ours = -1;
-	AUTO_FD int theirs = -1;
-	int pair[2], on = 1;
-	pid_t child;
+	int fd = openat(host_proc_dir(host), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	pid_t found = 0;
+	uint64_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	ours = pair[0];
-	theirs = pair[1];
-	if (setsockopt(ours, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
-		return -errno;
-	child = fork();
-	if (child < 0)
-		return -errno;
-	if (child == 0) {
-		/* A pid namespace is entered by one's children alone. */
-		if (setns(ns_fd, CLONE_NEWPID) == 0) {
-			pid_t grandchild = fork();
-
-			if (grandchild == 0) {
-				send_pid1(theirs);
-				_exit(0);
-			}
-			while (grandchild > 0 && waitpid(grandchild, NULL, 0) < 0 && errno == EINTR)
-				;
-		}
-		_exit(0);
+	if (!dir) {
+		fd_close(&fd);
+		return 0;
 	}
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
-	return receive_pid(ours, ret);
+	while (!found && (entry = readdir(dir)))
+		if (num_parse(entry->d_name, &pid) && pid <= INT_MAX &&
+		    is_init(host, (pid_t)pid, ns_ino))
+			found = (pid_t)pid;
+	closedir(dir);
+	return found;
 }
 
-int host_pidns_init(int ns_fd, pid_t *ret)
+int host_pidns_init_by_search(const struct host *host, int ns_fd, pid_t member, pid_t *ret)
+{
+	struct stat st;
+	pid_t pid;
+
+	if (fstat(ns_fd, &st) < 0)
+		return -errno;
+	pid = find_above(host, member, st.st_ino);
+	if (!pid)
+		pid = find_anywhere(host, st.st_ino);
+	if (!pid)
+		return -ESRCH;
+	*ret = pid;
+	return 0;
+}
+
+int host_pidns_init(const struct host *host, int ns_fd, pid_t member, pid_t *ret)
 {
 	int pid = ioctl(ns_fd, NS_GET_TGID_FROM_PIDNS, 1);
 
@@ -112,7 +91,7 @@ int host_pidns_init(int ns_fd, pid_t *ret)
 		*ret = pid;
 		return 0;
 	}
-	return errno == ENOTTY ? host_pidns_init_by_credentials(ns_fd, ret) : -errno;
+	return errno == ENOTTY ? host_pidns_init_by_search(host, ns_fd, member, ret) : -errno;
 }
 
 int host_pidns_parent(int ns_fd)
