@@ -59,6 +59,9 @@ struct cg_tree *cg_tree_free(struct cg_tree *tree);
 int cg_tree_get(struct cg_tree *tree, size_t hierarchy, struct cg_place place,
 		struct cg_node **ret);
 
+/* How many files all nodes together keep open; each costs the kernel some 5 KiB. */
+unsigned cg_tree_files(const struct cg_tree *tree);
+
 void cg_node_unref(struct cg_node *node);
 struct cg_node *cg_node_ref(struct cg_node *node);
 

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "util/fd.h"
-#include "util/num.h"
 #include "util/sys.h"
 
 static const char *const file_names[CG_N_VERSIONS][CG_N_FILES] = {
@@ -79,6 +78,7 @@ struct cg_tree {
 	const struct cg_layout *layout;
 	pthread_mutex_t lock; /* guards nodes, and the last reference of each against a lookup */
 	GHashTable *nodes;    /* of struct cg_node, by hierarchy and path; holds no reference */
+	atomic_uint n_files;  /* that all of them keep open */
 };
 
 static guint node_hash(gconstpointer p)
@@ -143,8 +143,10 @@ static void node_free(struct cg_node *n)
 	for (size_t i = 0; i < CG_N_FILES; i++) {
 		int fd = atomic_load_explicit(&n->fds[i], memory_order_relaxed);
 
-		if (fd >= 0)
-			close(fd);
+		if (fd < 0)
+			continue;
+		close(fd);
+		atomic_fetch_sub_explicit(&n->tree->n_files, 1, memory_order_relaxed);
 	}
 	fd_close(&n->dir);
 	pthread_mutex_destroy(&n->keeps.lock);
@@ -365,7 +367,13 @@ static int node_fd(struct cg_node *n, enum cg_file file)
 		close(fd);
 		return seen;
 	}
+	atomic_fetch_add_explicit(&n->tree->n_files, 1, memory_order_relaxed);
 	return fd;
+}
+
+unsigned cg_tree_files(const struct cg_tree *t)
+{
+	return atomic_load_explicit(&t->n_files, memory_order_relaxed);
 }
 
 struct cg_node *cg_node_with(struct cg_node *n, enum cg_file file)
@@ -380,20 +388,4 @@ ssize_t cg_node_read(struct cg_node *n, enum cg_file file, char *buf, size_t siz
 	int fd = node_fd(n, file);
 
 	return fd < 0 ? fd : fd_read_once(fd, buf, size);
-}
-
-int cg_node_read_u64(struct cg_node *n, enum cg_file file, uint64_t *ret)
-{
-	char buf[64];
-	ssize_t len = cg_node_read(n, file, buf, sizeof(buf));
-	uint64_t v;
-
-	if (len < 0)
-		return (int)len;
-	if (strcmp(buf, "max\n") == 0 || strcmp(buf, "-1\n") == 0)
-		v = CG_UNLIMITED;
-	else if (!num_parse(buf, &v))
-		return -EBADMSG;
-	*ret = cg_limit(v);
-	return 0;
 }

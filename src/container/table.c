@@ -14,10 +14,7 @@
 /* Containers whose descriptors are kept; each kept cgroup file pins some 5 KiB in the kernel. */
 #define HOT_MAX 256
 
-/*
- * What one has open: a directory and a few files in each of v1's hierarchies, its pidfd and
- * namespace.
- */
+/* What one has open: a directory and a few files in each of v1's hierarchies, pidfd, namespace. */
 #define FDS_EACH 32
 
 struct record {
@@ -288,6 +285,12 @@ static struct record *put_record(struct container_table *t, struct identity *id,
 	return rec;
 }
 
+/* One may have a chain of as many limited cgroups as it likes, and one more for each namespace. */
+static size_t most_hot(const struct container_table *t)
+{
+	return cg_tree_files(t->tree) > t->hot_max * FDS_EACH ? t->hot_max / 8 : t->hot_max;
+}
+
 int table_publish(struct container_table *t, struct identity *id, struct container **ret)
 {
 	struct held h;
@@ -300,7 +303,7 @@ int table_publish(struct container_table *t, struct identity *id, struct contain
 	held_clear(&h);
 	identity_clear(id);
 	if (r == 0)
-		table_cool_down(t, t->hot_max, 0);
+		table_cool_down(t, most_hot(t), 0);
 	return r;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "container/table.h"
 
+#include <sys/resource.h>
+
 #include "fixture.h"
 #include "util/sys.h"
 
@@ -124,12 +126,60 @@ static void test_whose_cgroup_is_gone_is_forgotten_at_once(void **state)
 	village_end(&v);
 }
 
+/* Sixty levels with five files each are more than all containers are to have open. */
+static void test_who_has_too_much_open_is_cooled_down(void **state)
+{
+	static const enum cg_file files[] = { CG_FILE_MEMORY_MAX, CG_FILE_MEMORY_HIGH,
+					      CG_FILE_MEMORY_CURRENT, CG_FILE_SWAP_MAX,
+					      CG_FILE_SWAP_CURRENT };
+	static const char *const names[] = { "memory.max", "memory.high", "memory.current",
+					     "memory.swap.max", "memory.swap.current" };
+	const struct container_key greedy = { .kind = IDENTITY_CGROUPNS, .ns_ino = 7, .text = "" };
+	GString *path = g_string_new("");
+	g_autofree char *roots = NULL;
+	struct rlimit limit, saved;
+	struct container *ct;
+	struct village v;
+	char buf[64];
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &saved), 0);
+	limit = (struct rlimit){ .rlim_cur = 512, .rlim_max = saved.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	village_make(&v);
+	for (unsigned level = 0; level < 60; level++) {
+		g_string_append(path, "/d");
+		for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+			g_autofree char *file = g_strdup_printf("cg%s/%s", path->str, names[i]);
+
+			lab_write(&v.lab, file, "1\n");
+		}
+	}
+	roots = g_strdup_printf("0::%s\n", path->str);
+	settle(&v, 7, roots, -1);
+	ct = table_find(v.table, &greedy, NULL);
+	assert_non_null(ct);
+	for (struct cg_node *n = ct->held.tasks; n; n = cg_node_parent(n))
+		for (size_t i = 0; i < G_N_ELEMENTS(files); i++)
+			assert_int_equal(cg_node_read(n, files[i], buf, sizeof(buf)), 2);
+	container_put(v.table, ct);
+	lab_mkdir(&v.lab, "cg/a");
+	settle(&v, 8, "0::/a\n", -1);
+	settle(&v, 9, "0::/a\n", -1);
+	assert_null(table_find(v.table, &greedy, NULL));
+	assert_int_equal(count(&v), 3);
+	village_end(&v);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &saved), 0);
+	g_string_free(path, TRUE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_has_no_init_is_forgotten),
 		cmocka_unit_test(test_who_comes_back_has_the_same_counters),
 		cmocka_unit_test(test_whose_cgroup_is_gone_is_forgotten_at_once),
+		cmocka_unit_test(test_who_has_too_much_open_is_cooled_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
