@@ -25,10 +25,13 @@ static uint16_t max_pages(unsigned n_cpus)
 /* The newest minor version whose structures we know. */
 #define MINOR 38
 
-/* What we ask of the kernel, if it offers it. */
+/*
+ * What we ask of the kernel, if it offers it. Without ASYNC_DIO io_uring gets the same text again
+ * and again, until its buffer is full: the kernel forgets how far such a read has come.
+ */
 #define FLAGS                                                                                      \
 	(FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_PARALLEL_DIROPS | FUSE_ATOMIC_O_TRUNC |          \
-	 FUSE_MAX_PAGES | FUSE_INIT_EXT | FUSE_ABORT_ERROR)
+	 FUSE_MAX_PAGES | FUSE_INIT_EXT | FUSE_ABORT_ERROR | FUSE_ASYNC_DIO)
 
 /* Of Linux 6.9's <linux/fuse.h>, which may be newer than the one that we are built with. */
 #define UNIQUE_RESEND (UINT64_C(1) << 63)

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """However a file is read, it is the same file."""
 
+import ctypes
 import errno
+import mmap
 import os
 import stat
+import struct
 
 from lab import MIB, host, inside, parse
-from lab.check import equal, needs, ok
+from lab.check import Skip, equal, needs, ok
 
 FILES = ('meminfo', 'cpuinfo', 'stat', 'uptime', 'loadavg', 'diskstats', 'swaps')
 # A size says nothing of the content. Kernels since 6.5 give sendfile nothing of a file of size 0.
@@ -264,3 +267,34 @@ def test_names_that_are_not_there(lab):
     ok(set(FILES) <= set(os.listdir(f'{base}/proc')), 'proc')
     equal(os.listdir(f'{base}/sys/devices'), ['system'], 'sys/devices')
     ok('cpu' in os.listdir(f'{base}/sys/devices/system'), 'sys/devices/system')
+
+
+def by_io_uring(path):
+    """What one read of a large buffer gets; None where the kernel offers no io_uring."""
+    params, text = ctypes.create_string_buffer(120), ctypes.create_string_buffer(65536)
+    ring = host.libc.syscall(425, 1, params)
+    if ring < 0:
+        return None
+    array, cqes = struct.unpack_from('I', params, 64)[0], struct.unpack_from('I', params, 100)[0]
+    tail, size = struct.unpack_from('I', params, 44)[0], mmap.PAGESIZE
+    submitted, entries = mmap.mmap(ring, size), mmap.mmap(ring, size, offset=0x10000000)
+    completed = mmap.mmap(ring, size, offset=0x8000000)
+    file = os.open(path, os.O_RDONLY)
+    # IORING_OP_READ of all of the text's room, at offset 0
+    entries[:28] = struct.pack('=BBHiQQI', 22, 0, 0, file, 0, ctypes.addressof(text), 65536)
+    submitted[array : array + 4] = bytes(4)
+    submitted[tail : tail + 4] = struct.pack('I', 1)
+    ok(host.libc.syscall(426, ring, 1, 1, 1, None, 0) == 1, 'io_uring_enter')
+    length = struct.unpack_from('i', completed, cqes + 8)[0]
+    ok(length >= 0, f'reading by io_uring: {length}')
+    return text.raw[:length].decode()
+
+
+def test_io_uring(lab):
+    """It fills its buffer as long as there is more: there is no more than the text, once."""
+    box = lab.container(memory=64 * MIB)
+    for name in ('meminfo', 'cpuinfo', 'uptime'):
+        text = box.call(by_io_uring, f'/proc/{name}')
+        if text is None:
+            raise Skip('this kernel offers no io_uring')
+        equal(text.count('\n'), box.read(f'/proc/{name}').count('\n'), f'lines of {name}')
