@@ -8,7 +8,8 @@
 
 /*
  * Calls @fn with the host tid of each thread in the cgroup.threads (v1: tasks) files of @node and
- * all below it, @most cgroups in all (0: whatever there is). What vanishes meanwhile is skipped. Returns 0, or -ENODEV when @node is gone.
+ * all below it, @most cgroups in all (0: whatever there is). What vanishes meanwhile is skipped.
+ * Returns 0, or -ENODEV when @node is gone.
  */
 int cg_tasks_each(struct cg_node *node, unsigned most, void (*fn)(pid_t tid, void *arg), void *arg);
 

@@ -6,10 +6,10 @@
 struct host;
 
 /*
- * The host pid of the init of the pid namespace @ns_fd, in which, or in one below it, @member is: by
- * ioctl NS_GET_TGID_FROM_PIDNS (Linux 6.11), before that by looking for it in /proc. No process of
- * ours goes there to ask: a container's may trace it. Returns 0, -ESRCH when it has none any more,
- * or -errno.
+ * The host pid of the init of the pid namespace @ns_fd, in which, or in one below it, @member is:
+ * by ioctl NS_GET_TGID_FROM_PIDNS (Linux 6.11), before that by looking for it in /proc. No process
+ * of ours goes there to ask: a container's may trace it. Returns 0, -ESRCH when it has none any
+ * more, or -errno.
  */
 int host_pidns_init(const struct host *host, int ns_fd, pid_t member, pid_t *ret);
 

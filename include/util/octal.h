@@ -8,7 +8,10 @@
 /* Undo it in place, \000 excepted: what is no escape stays as it is. Returns @str. */
 char *octal_unescape(char *str);
 
-/* Append @str with its blanks, backslashes and what cannot be printed escaped: one word of one line. */
+/*
+ * Append @str with its blanks, backslashes and what cannot be printed escaped: one word of one
+ * line.
+ */
 void octal_escape(struct text *t, const char *str);
 
 /* The same as an owned text. */

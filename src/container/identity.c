@@ -84,7 +84,7 @@ static void append_root(GString *out, const struct cg_hierarchy *h, struct cg_pl
 	g_string_append_c(out, '\n');
 }
 
-/* Whether there is a name at the start of @p, "/" or "/a/b"; *@ret_len is its length and the slash. */
+/* Whether @p, "/" or "/a/b", begins with a name; *@ret_len is its length and the slash. */
 static bool next_name(struct cg_place p, size_t *ret_len)
 {
 	const char *end = p.len > 1 ? memchr(p.path + 1, '/', p.len - 1) : NULL;
@@ -100,7 +100,7 @@ static bool is_outside(struct cg_place p)
 	return next_name(p, &len) && len == 3 && memcmp(p.path, "/..", 3) == 0;
 }
 
-/* How many levels @p lies below the root of who is told; above ("/../x" is beside it) it is less. */
+/* How many levels @p lies below the root of who is told: "/../x", beside it, does none. */
 static int depth_of(struct cg_place p)
 {
 	int depth = 0;

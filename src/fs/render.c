@@ -120,7 +120,7 @@ int render(const struct renderer *r, const struct node *node, pid_t reader, stru
 		else if (ret != -ENODEV && ret != -ENOENT)
 			break;
 	}
-	/* Who moves about all the time, and removes where it was, shall not see the host for that. */
+	/* Who moves about all the time, and removes where it was, shall not see the host. */
 	if (ret != VIEW_E_PASSTHROUGH && ret != -ENOENT)
 		return ret;
 	out->len = 0;

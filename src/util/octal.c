@@ -40,7 +40,7 @@ static void put_code(struct text *t, unsigned char byte)
 	text_mem(t, code, sizeof(code));
 }
 
-/* The length of the character at @c as it may be shown, or 0: terminals obey U+009B as they do ESC [. */
+/* How long the character at @c is, if it may be shown, or 0: U+009B is to terminals like ESC [. */
 static size_t shown_len(const char *c)
 {
 	gunichar u = g_utf8_get_char_validated(c, -1);
