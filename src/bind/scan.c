@@ -61,15 +61,15 @@ static int name_pair(const struct scan *s, pid_t pid, uint64_t *ret_ns, char **r
 	return 0;
 }
 
-static int open_numbers(const struct scan *s, const char *path, DIR **ret)
+/* NULL: see errno. */
+static DIR *open_numbers(const struct scan *s, const char *path)
 {
-	int fd = openat(host_proc_dir(s->host), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FD int fd = openat(host_proc_dir(s->host), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
-	*ret = fd < 0 ? NULL : fdopendir(fd);
-	if (*ret)
-		return 0;
-	fd_close(&fd);
-	return -errno;
+	if (dir)
+		(void)fd_steal(&fd);
+	return dir;
 }
 
 /* The next entry that is a number, or 0. */
@@ -91,11 +91,12 @@ static pid_t next_number(DIR *dir)
 static pid_t find_thread(const struct scan *s, pid_t pid)
 {
 	char path[32], ns[64];
-	DIR *dir;
 	pid_t tid;
+	DIR *dir;
 
 	(void)snprintf(path, sizeof(path), "%d/task", pid);
-	if (open_numbers(s, path, &dir) < 0)
+	dir = open_numbers(s, path);
+	if (!dir)
 		return 0;
 	while ((tid = next_number(dir))) {
 		(void)snprintf(path, sizeof(path), "%d/ns/mnt", tid);
@@ -136,15 +137,15 @@ static int look_at(const struct scan *s, pid_t pid)
 int scan_processes(const struct host *host, scan_fn *fn, void *arg, unsigned *ret_unreadable)
 {
 	struct scan s = { .host = host, .fn = fn, .arg = arg };
-	DIR *dir;
+	DIR *dir = open_numbers(&s, ".");
 	pid_t pid;
-	int r = open_numbers(&s, ".", &dir);
+	int r = true;
 
-	if (r < 0)
-		return r;
+	if (!dir)
+		return -errno;
 	*ret_unreadable = 0;
 	s.places = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	for (r = true; r != false && (pid = next_number(dir));) {
+	while (r != false && (pid = next_number(dir))) {
 		r = look_at(&s, pid);
 		*ret_unreadable += r == -EACCES || r == -EPERM;
 	}
