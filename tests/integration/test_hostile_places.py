@@ -70,7 +70,7 @@ def flee(path):
         group = bare(f'{path}/m{turn}')
         group.join(reader)
         os.rmdir(former.file('memory', ''))
-    between(turn, 100, 10**9, 'cgroups that it was in')
+    between(turn, 20, 10**9, 'cgroups that it was in')
     os.kill(reader, signal.SIGKILL)
     os.waitpid(reader, 0)
     return told(ours, theirs)
