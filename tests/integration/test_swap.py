@@ -3,7 +3,7 @@
 
 import os
 
-from lab import MIB, host, inside, parse
+from lab import MIB, guardian, host, inside, parse
 from lab.check import between, equal, eventually, near, needs, ok
 
 MEMINFO = '/proc/meminfo'
@@ -12,12 +12,15 @@ SIZE = 256 * MIB
 
 
 def swap_on(lab, size=SIZE):
-    """The guest's spare disk as swap, until the test ends."""
-    status, _out, err = lab.execute('mkswap', host.SPARE_DISK, str(size // 1024))
+    """The guest's spare disk, or one in memory, as swap, until the test ends."""
+    host.write_new(f'{lab.run.folder}/{guardian.SWAP_FILE}', host.SWAP_DISK)
+    lab.later(guardian.end_swap, lab.run.folder)
+    if 'zram' in host.SWAP_DISK:
+        host.write('/sys/block/zram0/disksize', size)
+    status, _out, err = lab.execute('mkswap', host.SWAP_DISK, str(size // 1024))
     equal(status, 0, err)
-    status, _out, err = lab.execute('swapon', host.SPARE_DISK)
+    status, _out, err = lab.execute('swapon', host.SWAP_DISK)
     equal(status, 0, err)
-    lab.later(lab.execute, 'swapoff', host.SPARE_DISK)
 
 
 def promised(memory, swap):

@@ -40,7 +40,7 @@ def _met(word):
         'guest': host.GUEST,
         'host': not host.GUEST,
         'systemd': host.SYSTEMD,
-        'swapdisk': host.SPARE_DISK is not None,
+        'swapdisk': host.SWAP_DISK is not None,
         'noswap': len(host.read('/proc/swaps').splitlines()) == 1,
     }[word]
 

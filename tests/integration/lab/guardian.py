@@ -13,6 +13,7 @@ from lab import host
 RUN_FILES = '/run/lxcfs-clone'
 CONTAINERS = f'{RUN_FILES}/containers'
 LXC_LOCKS = '/run/lxc/lock'
+SWAP_FILE = 'swaps-to'
 
 
 def start(name, folder, build):
@@ -128,9 +129,19 @@ def remove_containers(name, build):
         subprocess.run([f'{build}/lxcfs-clone-run', 'rm', '-f', *names], check=False)
 
 
+def end_swap(folder):
+    """To the disk that a test named in a file there, if one did."""
+    disk = _quietly(host.read, f'{folder}/{SWAP_FILE}')
+    if disk:
+        subprocess.run(['swapoff', disk], check=False)
+        _quietly(host.write, f'/sys/block/{os.path.basename(disk)}/reset', 1)
+        os.unlink(f'{folder}/{SWAP_FILE}')
+
+
 def sweep(name, folder, build):
     remove_containers(name, build)
     remove_cgroups(name)
+    end_swap(folder)
     unmount_below(folder)
     remove_run_files(folder)
     for left in (folder, f'{LXC_LOCKS}{folder}'):

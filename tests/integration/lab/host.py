@@ -166,6 +166,15 @@ HZ = os.sysconf('SC_CLK_TCK')
 SPARE_DISK = '/dev/vda' if GUEST and os.path.exists('/dev/vda') else None
 
 
+def free_zram():
+    """A disk in memory that nobody has given a size yet."""
+    size = '/sys/block/zram0/disksize'
+    return '/dev/zram0' if os.path.exists(size) and read(size).strip() == '0' else None
+
+
+SWAP_DISK = SPARE_DISK or free_zram()
+
+
 def write_new(path, text=''):
     """A file that any user may write."""
     with open(path, 'w', encoding='utf-8') as file:
