@@ -19,9 +19,9 @@ struct renderer {
 
 /*
  * Append what @reader (a host pid or tid) sees in the file @node to @out, which is empty. A reader
- * in no container, and one that is gone, sees the host's; one
- * whose cgroup is removed each time that it is looked up, -ENODEV. *@ret_owner is state_place() of
- * the container, or RENDER_HOST. 0 or -errno.
+ * in no container, and one that is gone, sees the host's; one whose cgroup is removed each time
+ * that it is looked up gets -ENODEV. *@ret_owner is state_place() of the container, or RENDER_HOST.
+ * 0 or -errno.
  */
 int render(const struct renderer *r, const struct node *node, pid_t reader, struct text *out,
 	   uint64_t *ret_owner);

@@ -7,7 +7,7 @@ import time
 
 from lab import MIB, host, inside, parse
 from lab.cgroup import Cgroup
-from lab.check import between, equal
+from lab.check import equal
 
 LIMIT = 192 * MIB
 MEMINFO = '/proc/meminfo'
@@ -65,12 +65,11 @@ def flee(path):
     group, turn, end = bare(f'{path}/m0'), 0, time.monotonic() + SECONDS
     reader = forked(read)
     time.sleep(0.1)
-    while time.monotonic() < end:
+    while turn < 100 or time.monotonic() < end:
         former, turn = group, turn + 1
         group = bare(f'{path}/m{turn}')
         group.join(reader)
         os.rmdir(former.file('memory', ''))
-    between(turn, 20, 10**9, 'cgroups that it was in')
     os.kill(reader, signal.SIGKILL)
     os.waitpid(reader, 0)
     return told(ours, theirs)

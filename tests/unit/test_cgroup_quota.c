@@ -111,6 +111,7 @@ static void test_throttled_time_is_summed_over_the_levels_with_a_quota(void **st
 	lab_write(&lab, "cg/a/b/c/cpu.stat", "user_usec 3\nthrottled_usec 7\nnr_bursts 0\n");
 	c = cpu_at(&lab, "/a/b/c");
 	assert_int_equal(c.throttled_ns, 12000);
+	assert_int_equal(quota_at(&lab, "/a/b/c").cpus, 1);
 	assert_int_equal(c.total.user, 3000);
 	assert_int_equal(cpu_at(&lab, "/a/b").throttled_ns,
 			 5000); /* its own file's time is not a quota's */
@@ -130,6 +131,7 @@ static void test_quota_without_cpu_stat_was_never_throttled(void **state)
 	lab_make_v2(&lab);
 	lab_write(&lab, "cg/a/cpu.max", "100000 100000\n");
 	lab_write(&lab, "cg/a/b/cpu.stat", "user_usec 3\n");
+	assert_int_equal(quota_at(&lab, "/a/b").cpus, 1);
 	assert_int_equal(quota_at(&lab, "/a/b").levels, 2);
 	c = cpu_at(&lab, "/a/b");
 	assert_int_equal(c.throttled_ns, 0);
