@@ -48,5 +48,12 @@ ssize_t fd_read_by(int fd, char *buf, size_t size, uint64_t deadline_ms);
 /* Write @text to @path below @dirfd, which is there, in one write. 0 or -errno. */
 int fd_write_at(int dirfd, const char *path, const char *text);
 
+/*
+ * Have the kernel's table of our descriptors grow to @n now, while there is one thread: with several
+ * it makes whoever opens a file wait for all CPUs (some 10 ms), each time that the table doubles. No
+ * harm if it cannot. @fd: any that is open.
+ */
+void fd_make_room(int fd, unsigned n);
+
 /* Close all descriptors from 3 on but the @n of @keep, which is sorted on the way. */
 void fd_close_others(int *keep, size_t n);

@@ -85,6 +85,7 @@ struct container_table *container_table_new(const struct host *host, const struc
 	g_queue_init(&t->hot);
 	t->hot_max = hot_max();
 	t->epoll = epoll_create1(EPOLL_CLOEXEC);
+	fd_make_room(t->epoll, (unsigned)t->hot_max * FDS_EACH);
 	return t;
 }
 

@@ -86,6 +86,13 @@ ssize_t fd_read_by(int fd, char *buf, size_t size, uint64_t deadline_ms)
 	}
 }
 
+void fd_make_room(int fd, unsigned n)
+{
+	int last = fcntl(fd, F_DUPFD_CLOEXEC, (int)n - 1);
+
+	fd_close(&last);
+}
+
 static int compare(const void *a, const void *b)
 {
 	return *(const int *)a < *(const int *)b ? -1 : *(const int *)a > *(const int *)b;

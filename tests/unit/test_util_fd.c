@@ -214,6 +214,33 @@ static void test_others_are_closed(void **state)
 	}
 }
 
+static uint64_t size_of_table(void)
+{
+	char status[8192];
+	const char *size;
+
+	assert_true(fd_read_at(AT_FDCWD, "/proc/self/status", status, sizeof(status)) > 0);
+	size = strstr(status, "\nFDSize:");
+	assert_non_null(size);
+	return g_ascii_strtoull(size + strlen("\nFDSize:"), NULL, 10);
+}
+
+static void test_room_is_made_and_nothing_left_open(void **state)
+{
+	AUTO_FD int before = open("/", O_PATH | O_CLOEXEC);
+	int saved = before, after;
+
+	(void)state;
+	assert_true(size_of_table() < 1000);
+	fd_make_room(before, 1000);
+	assert_true(size_of_table() >= 1000);
+	assert_int_equal(fcntl(999, F_GETFD), -1);
+	fd_make_room(before, G_MAXINT); /* more than may be */
+	after = open("/", O_PATH | O_CLOEXEC);
+	assert_int_equal(after, saved + 1);
+	fd_close(&after);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +255,7 @@ int main(void)
 		cmocka_unit_test(test_clocks_go_on),
 		cmocka_unit_test(test_scratch_is_made_once),
 		cmocka_unit_test(test_others_are_closed),
+		cmocka_unit_test(test_room_is_made_and_nothing_left_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
