@@ -122,13 +122,16 @@ static bool is_dead_top(const GPtrArray *bounds, const struct bound *b)
 	return !b->live && table_is_top(bounds, b);
 }
 
-/* To be done before the namespace is left for another one, from where ours cannot be copied. */
-static void make_spares(struct guest *g)
+/*
+ * To be done before the namespace is left for another one, from where ours cannot be copied. Each
+ * visit begins with another file: all of them ask for each file's first time at once.
+ */
+static void make_spares(struct guest *g, size_t first)
 {
 	const GPtrArray *bounds = g->bounds;
 
 	for (size_t i = 0; i < bounds->len; i++) {
-		const struct bound *b = bounds->pdata[i];
+		const struct bound *b = bounds->pdata[(first + i) % bounds->len];
 		AUTO_FD int fd = -1;
 		struct spare spare;
 
@@ -314,15 +317,15 @@ static void clear_spare(void *data)
 	fd_close(&((struct spare *)data)->fd);
 }
 
-/* In the namespace @ns. */
-static void work_there(struct guest *g, int ns)
+/* In the namespace @ns; @number: of the visit. */
+static void work_there(struct guest *g, int ns, size_t number)
 {
 	int r;
 
 	g->spares = g_array_new(FALSE, FALSE, sizeof(struct spare));
 	g_array_set_clear_func(g->spares, clear_spare);
 	if (repairs(g))
-		make_spares(g);
+		make_spares(g, number);
 	r = enter(g->visit, ns, g->root);
 	if (r == 0)
 		work_on_all(g);
@@ -392,6 +395,6 @@ enum envoy_result visit_place(const struct envoys_voice *voice, const struct env
 	if (r < 0)
 		return say_trouble(voice, r);
 	g.root = root;
-	work_there(&g, ns);
+	work_there(&g, ns, job->number);
 	return g.overtaken ? ENVOY_AGAIN : ENVOY_DONE;
 }

@@ -33,6 +33,7 @@ struct keeper {
 	char **argv;
 	struct seat seat;
 	int signals, control; /* control: the operator's socket */
+	int nice;             /* that we were started with */
 	int asking;           /* pidfd of the process of find_heir(); -1: none */
 	bool has_pidfile;
 	bool announced;     /* that we serve */
@@ -209,13 +210,13 @@ static bool find_heir(struct keeper *k)
 
 /*
  * Who reads a dead file gets an error at once and comes again: some of them leave nothing of the
- * CPUs to who would help them. So ten times their share is ours until the worker serves, and the
- * repair's until it is done.
+ * CPUs to who would help them. So ten times their share is ours from the first moment until the
+ * worker serves, and the repair's until it is done.
  */
-static void make_haste(struct keeper_record *record)
+static void make_haste(struct keeper *k)
 {
-	record->nice = getpriority(PRIO_PROCESS, 0);
-	(void)setpriority(PRIO_PROCESS, 0, MIN(record->nice, -10));
+	k->nice = getpriority(PRIO_PROCESS, 0);
+	(void)setpriority(PRIO_PROCESS, 0, MIN(k->nice, -10));
 }
 
 /* Until a worker serves. */
@@ -295,7 +296,7 @@ static bool set_up(struct keeper *k, GError **error)
 		warn_of_host(host);
 	ok = seat_take(&k->seat, c, host, &k->found, error);
 	if (ok && c->role == ROLE_FIRST)
-		make_haste(&k->seat.shared.header->record);
+		k->seat.shared.header->record.nice = k->nice;
 	ok = ok && write_pidfile(k, error) && take_signals(k, error) &&
 	     seat_mount(&k->seat, c, error) && set_up_crew(k, host, error);
 	host_free(host);
@@ -347,9 +348,7 @@ static void settle(struct keeper *k)
 	const char *mountpoint = k->config->mountpoint;
 	bool stored = record->stored == 2, held = true;
 
-	/*
-	 * The record is of an instance before us; what of it is still so tells where we found it.
-	 */
+	/* The record is of an instance before us; what still is so tells where we found it. */
 	if (k->config->role == ROLE_FIRST) {
 		stored = k->seat.inherited && k->estate.found == ESTATE_IN_STORE;
 		held = k->seat.inherited && k->estate.found == ESTATE_WITH_HOLDER;
@@ -378,6 +377,8 @@ bool keeper_run(const struct config *config, char **argv, GError **error)
 	(void)prctl(PR_SET_NAME, "lxcfs-clone"); /* execveat(2) names it by a number */
 	k.estate.mountpoint = config->mountpoint;
 	k.estate.holder_seconds = config->holder_seconds;
+	if (config->role == ROLE_FIRST)
+		make_haste(&k);
 	k.found = config->role == ROLE_FIRST ? estate_find(&k.estate) : HANDOVER_NONE;
 	ok = set_up(&k, error);
 	if (!ok && k.seat.served) { /* the mount goes on without us */
