@@ -1,50 +1,35 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Sees what a container sees while the daemon dies and comes back: reads its files all the time,
- * when nobody else wants the CPU (-o: as others do). That is too seldom to tell since when they
- * work again: a lookout, of ordinary priority, looks every few milliseconds whether the dead one
- * was replaced. From then on no reading may fail.
+ * when nobody else wants the CPU (-o: as others do). From when on they work again is told by the
+ * lookout, since that is too seldom; no reading may fail after it.
  *
  *   witness [-o] -c CONTROL -i INDEX -k KB -p PID FILE...
  *
  * It joins the namespaces and the root directory of process PID; -k: what MemTotal must say.
- * CONTROL is a file of slots. The first one has the phase (even: a daemon is started or there, odd:
- * it is about to die or dead, ~0: the end) and in place of a time the minor number of the file
- * system that works, once there is one. Slot INDEX is this one's. A reading must give the
- * container's text. It may fail for want of a daemon: in an odd phase, and in an even one until
- * that file was read for the first time. Anything else is told on stderr, and status 1.
+ * CONTROL is a file of slots (slots.h), INDEX this container's. A reading must give the container's
+ * text. It may fail for want of a daemon: in an odd phase, and in an even one until that file was
+ * read for the first time. Anything else is told on stderr, and status 1.
  */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#define N_SLOTS   256
+#include "slots.h"
+
 #define MAX_FILES 32
 #define PAUSE_US  500
-#define LOOK_US   2000
-#define END       UINT64_MAX
-
-struct slot {
-	atomic_uint_fast64_t phase;    /* the last one in which all files worked */
-	atomic_uint_fast64_t since_ns; /* CLOCK_MONOTONIC: … since when */
-	atomic_uint_fast64_t readings;
-	atomic_uint_fast64_t failed; /* readings that may fail */
-};
 
 static struct {
 	struct slot *slots, *own;
@@ -57,7 +42,7 @@ static struct {
 	uint32_t good; /* a bit a file that was read in this phase */
 } w;
 
-static _Thread_local char text[1 << 18];
+static char text[1 << 18];
 
 static int open_of(pid_t pid, const char *name, int flags)
 {
@@ -146,14 +131,6 @@ static void look_at_phase(void)
 	w.good = 0;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static void take_good(int number)
 {
 	if (w.phase % 2 == 0)
@@ -195,47 +172,18 @@ static void watch(void)
 	}
 }
 
-/* Nothing is asked of the file system: who serves it has enough to do. */
-static bool all_are_live(uint64_t minor)
-{
-	struct statx about;
-
-	for (int i = 0; i < w.n_files; i++)
-		if (statx(AT_FDCWD, w.files[i], AT_STATX_DONT_SYNC, STATX_TYPE, &about) < 0 ||
-		    about.stx_dev_minor != minor)
-			return false;
-	return true;
-}
-
-static void *look_out(void *arg)
-{
-	uint64_t phase;
-
-	while ((phase = atomic_load(&w.slots[0].phase)) != END) {
-		uint64_t live = atomic_load(&w.slots[0].since_ns);
-
-		if (live && atomic_load(&w.own->phase) != phase && all_are_live(live)) {
-			atomic_store(&w.own->since_ns, now_ns());
-			atomic_store(&w.own->phase, phase);
-		}
-		(void)usleep(LOOK_US);
-	}
-	return arg;
-}
-
 static void set_up(int argc, char **argv)
 {
-	const char *control = NULL;
 	struct statx about;
 	unsigned index = 0;
 	pid_t pid = 0;
-	int fd, c;
+	int c;
 
 	while ((c = getopt(argc, argv, "oc:i:k:p:")) > 0) {
 		if (c == 'o')
 			w.ordinary = true;
 		else if (c == 'c')
-			control = optarg;
+			w.slots = slots_map(optarg);
 		else if (c == 'i')
 			index = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'k')
@@ -245,12 +193,8 @@ static void set_up(int argc, char **argv)
 	}
 	w.files = argv + optind;
 	w.n_files = argc - optind;
-	if (!control || index == 0 || index >= N_SLOTS || w.n_files == 0 || w.n_files >= MAX_FILES)
+	if (!w.slots || index == 0 || index >= N_SLOTS || w.n_files == 0 || w.n_files >= MAX_FILES)
 		errx(2, "usage: witness [-o] -c CONTROL -i INDEX -k KB -p PID FILE...");
-	fd = open(control, O_RDWR | O_CLOEXEC);
-	w.slots = mmap(NULL, N_SLOTS * sizeof(*w.slots), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (fd < 0 || w.slots == MAP_FAILED)
-		err(1, "%s", control);
 	w.own = w.slots + index;
 	enter(pid);
 	if (statx(AT_FDCWD, "/proc", 0, STATX_TYPE, &about) < 0)
@@ -262,12 +206,8 @@ static void set_up(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const struct sched_param param = { 0 };
-	pthread_t lookout;
 
 	set_up(argc, argv);
-	errno = pthread_create(&lookout, NULL, look_out, NULL);
-	if (errno)
-		err(1, "a thread");
 	/* It reads all the time: many would take the CPU from what they watch. */
 	if (!w.ordinary && sched_setscheduler(0, SCHED_IDLE, &param) < 0)
 		err(1, "sched_setscheduler");

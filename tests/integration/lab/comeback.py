@@ -21,7 +21,7 @@ from lab.oci import Runtime
 
 FILES = ('meminfo', 'cpuinfo', 'stat', 'uptime', 'loadavg', 'diskstats', 'swaps')
 LIMIT = 256 * MIB
-SLOT = struct.Struct('QQQQ')  # phase, since when (ns), readings, failed ones: see witness.c
+SLOT = struct.Struct('QQQQ')  # phase, since when (ns), readings, failed ones: see slots.h
 END = (1 << 64) - 1
 ALIVE_S = 0.05
 DEAD_S = 0.1
@@ -130,7 +130,7 @@ def join_memory(pid):
 
 
 class Witnesses:
-    """One in each container; see witness.c."""
+    """One in each container, and a lookout; see witness.c, lookout.c."""
 
     def __init__(self, lab, daemon, pids, ordinary=False):
         self.daemon = daemon
@@ -143,10 +143,13 @@ class Witnesses:
         self.next_phase()
         self.tell_live()
         self.logs, self.started = [], []
+        files = [f'/proc/{name}' for name in FILES]
+        argv = [f'{lab.run.build}/tests/lookout', '-c', path]
+        argv += [word for pid in pids for word in ('-p', str(pid))]
+        self.lookout = subprocess.Popen(argv + files, stdin=subprocess.DEVNULL)
         for number, pid in enumerate(pids, 1):
             argv = [f'{lab.run.build}/tests/witness', '-c', path, '-i', str(number)] + ['-o'] * ordinary
-            argv += ['-k', str(LIMIT // 1024), '-p', str(pid)]
-            argv += [f'/proc/{name}' for name in FILES]
+            argv += ['-k', str(LIMIT // 1024), '-p', str(pid), *files]
             self.logs.append(f'{path}.{number}')
             with open(self.logs[-1], 'wb') as log:
                 self.started.append(
@@ -197,9 +200,12 @@ class Witnesses:
         struct.pack_into('Q', self.slots, 0, END)
         for process in self.started:
             process.wait(20 * host.SCALE)
+        self.lookout.wait(20 * host.SCALE)
         self.started = []
 
     def kill(self):
+        self.lookout.kill()
+        self.lookout.wait()
         for process in self.started:
             # Its child: were it ours, to be asked after, its namespace could not end before.
             for pid in host.children(process.pid):
