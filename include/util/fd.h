@@ -49,9 +49,9 @@ ssize_t fd_read_by(int fd, char *buf, size_t size, uint64_t deadline_ms);
 int fd_write_at(int dirfd, const char *path, const char *text);
 
 /*
- * Have the kernel's table of our descriptors grow to @n now, while there is one thread: with several
- * it makes whoever opens a file wait for all CPUs (some 10 ms), each time that the table doubles. No
- * harm if it cannot. @fd: any that is open.
+ * Have the kernel's table of our descriptors grow to @n now, while there is one thread. With several
+ * threads, each time that the table doubles, all that open a file wait for a grace period of RCU
+ * (some 10 ms). No harm if it cannot. @fd: any that is open.
  */
 void fd_make_room(int fd, unsigned n);
 

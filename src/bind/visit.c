@@ -124,7 +124,7 @@ static bool is_dead_top(const GPtrArray *bounds, const struct bound *b)
 
 /*
  * To be done before the namespace is left for another one, from where ours cannot be copied. Each
- * visit begins with another file: all of them ask for each file's first time at once.
+ * visit begins with another file: who asks for one that somebody asks for already waits with him.
  */
 static void make_spares(struct guest *g, size_t first)
 {

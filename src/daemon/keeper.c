@@ -33,7 +33,7 @@ struct keeper {
 	char **argv;
 	struct seat seat;
 	int signals, control; /* control: the operator's socket */
-	int nice;             /* that we were started with */
+	int nice;             /* that the first one was started with: for the record */
 	int asking;           /* pidfd of the process of find_heir(); -1: none */
 	bool has_pidfile;
 	bool announced;     /* that we serve */
@@ -210,8 +210,8 @@ static bool find_heir(struct keeper *k)
 
 /*
  * Who reads a dead file gets an error at once and comes again: some of them leave nothing of the
- * CPUs to who would help them. So ten times their share is ours from the first moment until the
- * worker serves, and the repair's until it is done.
+ * CPUs to who would help them. So ten times the share of one in our cpu cgroup is ours from the
+ * first moment until the worker serves, and its repair's until that is done.
  */
 static void make_haste(struct keeper *k)
 {

@@ -70,6 +70,8 @@ static int open_early(struct worker *w, const struct config *c)
 		w->executable = host_open_self_exe(w->host);
 	if (r < 0 || w->executable < 0)
 		return r < 0 ? r : w->executable;
+	if (w->shared.header->record.worker) /* else it is the first one, which is in haste */
+		(void)setpriority(PRIO_PROCESS, 0, w->shared.header->record.nice);
 	r = channel_new(c->handed.fuse, &w->shared, &w->fs, &w->channel);
 	/* Not to be found paged out by the kernel when a request comes while we die. */
 	if (r == 0 && mlock(w->shared.journal, SHARED_N_THREADS * sizeof(struct journal_slot)) < 0)
@@ -230,9 +232,8 @@ static bool is_last(struct worker *w, uint64_t orphaned_ms)
 	/* The worker claimed it, but is stopped, or frozen: the next keeper will see to that. */
 	bool late = sys_coarse_ms() - orphaned_ms > ORPHAN_MS;
 
-	if (is_dead(keeper) || keeper == w->fenced || (late && keeper == serving))
-		return (late || is_dead(serving)) && claim_keeper(w, keeper);
-	return false;
+	return (is_dead(keeper) || keeper == w->fenced || (late && keeper == serving)) &&
+	       (late || is_dead(serving)) && claim_keeper(w, keeper);
 }
 
 /*
@@ -376,7 +377,6 @@ enum worker_exit worker_run(const struct config *c, char **argv)
 		.argv = argv, .executable = -1, .handed = c->handed, .shared = { .fd = -1 }
 	};
 	AUTO_FD int signals = block_signals();
-	bool unmounted;
 	int r;
 
 	(void)prctl(PR_SET_NAME, "lxcfs-standby");
@@ -391,10 +391,9 @@ enum worker_exit worker_run(const struct config *c, char **argv)
 		serve_until_told(&w, signals);
 	else if (r != -ECANCELED && r != -EPROTO)
 		log_error("the worker cannot start: %s", g_strerror(-r));
-	unmounted = atomic_load(&w.unmounted);
 	close_all(&w);
 	fd_close(&w.handed.control);
-	if (r == -EPROTO)
-		return WORKER_UNFIT;
-	return r < 0 ? WORKER_FAILED : unmounted ? WORKER_UNMOUNTED : WORKER_STOPPED;
+	if (r < 0)
+		return r == -EPROTO ? WORKER_UNFIT : WORKER_FAILED;
+	return atomic_load(&w.unmounted) ? WORKER_UNMOUNTED : WORKER_STOPPED;
 }

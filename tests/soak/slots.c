@@ -13,8 +13,8 @@ struct slot *slots_map(const char *path)
 
 	if (fd < 0)
 		err(1, "%s", path);
-	slots = mmap(NULL, N_SLOTS * sizeof(struct slot), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		     0);
+	slots = mmap(NULL, WITNESS_SLOTS * sizeof(struct slot), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     fd, 0);
 	if (slots == MAP_FAILED)
 		err(1, "%s", path);
 	close(fd);

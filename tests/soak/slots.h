@@ -4,13 +4,13 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define N_SLOTS 256
-#define END     UINT64_MAX
+#define WITNESS_SLOTS 256
+#define PHASE_END     UINT64_MAX
 
 /*
  * The first one is the test's: the phase (even: a daemon is started or there, odd: it is about to
- * die or dead, END) and in place of a time the minor number of the file system that works, once
- * there is one. The others are those of containers.
+ * die or dead, PHASE_END) and in place of a time the minor number of the file system that works,
+ * once there is one. The others are those of containers.
  */
 struct slot {
 	atomic_uint_fast64_t phase;    /* the last one in which all files worked … */

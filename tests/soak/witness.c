@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Sees what a container sees while the daemon dies and comes back: reads its files all the time,
- * when nobody else wants the CPU (-o: as others do). From when on they work again is told by the
- * lookout, since that is too seldom; no reading may fail after it.
+ * when nobody else wants the CPU (-o: as others do). That is too seldom to tell since when they
+ * work again: the lookout does, and from then on no reading may fail.
  *
  *   witness [-o] -c CONTROL -i INDEX -k KB -p PID FILE...
  *
@@ -153,7 +153,7 @@ static void take_failure(int number, int error, bool worked)
 
 static void watch(void)
 {
-	while (w.phase != END) {
+	while (w.phase != PHASE_END) {
 		for (int i = 0; i < w.n_files; i++) {
 			bool worked;
 			int error;
@@ -193,7 +193,8 @@ static void set_up(int argc, char **argv)
 	}
 	w.files = argv + optind;
 	w.n_files = argc - optind;
-	if (!w.slots || index == 0 || index >= N_SLOTS || w.n_files == 0 || w.n_files >= MAX_FILES)
+	if (!w.slots || index == 0 || index >= WITNESS_SLOTS || w.n_files == 0 ||
+	    w.n_files >= MAX_FILES)
 		errx(2, "usage: witness [-o] -c CONTROL -i INDEX -k KB -p PID FILE...");
 	w.own = w.slots + index;
 	enter(pid);
@@ -207,6 +208,7 @@ int main(int argc, char **argv)
 {
 	const struct sched_param param = { 0 };
 
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	set_up(argc, argv);
 	/* It reads all the time: many would take the CPU from what they watch. */
 	if (!w.ordinary && sched_setscheduler(0, SCHED_IDLE, &param) < 0)

@@ -22,6 +22,7 @@ from lab.oci import Runtime
 FILES = ('meminfo', 'cpuinfo', 'stat', 'uptime', 'loadavg', 'diskstats', 'swaps')
 LIMIT = 256 * MIB
 SLOT = struct.Struct('QQQQ')  # phase, since when (ns), readings, failed ones: see slots.h
+N_SLOTS = 256
 END = (1 << 64) - 1
 ALIVE_S = 0.05
 DEAD_S = 0.1
@@ -137,30 +138,30 @@ class Witnesses:
         self.phase = 0
         path = f'{lab.folder}/witnesses'
         with open(path, 'w+b') as control:
-            control.truncate(256 * SLOT.size)
+            control.truncate(N_SLOTS * SLOT.size)
             self.slots = mmap.mmap(control.fileno(), 0)
         self.next_phase()
         self.next_phase()
         self.tell_live()
-        self.logs, self.started = [], []
-        files = [f'/proc/{name}' for name in FILES]
-        argv = [f'{lab.run.build}/tests/lookout', '-c', path]
-        argv += [word for pid in pids for word in ('-p', str(pid))]
-        self.lookout = subprocess.Popen(argv + files, stdin=subprocess.DEVNULL)
-        for number, pid in enumerate(pids, 1):
-            argv = [f'{lab.run.build}/tests/witness', '-c', path, '-i', str(number)] + ['-o'] * ordinary
-            argv += ['-k', str(LIMIT // 1024), '-p', str(pid), *files]
-            self.logs.append(f'{path}.{number}')
-            with open(self.logs[-1], 'wb') as log:
-                self.started.append(
-                    subprocess.Popen(
-                        argv,
-                        stdin=subprocess.DEVNULL,
-                        stderr=log,
-                        preexec_fn=lambda pid=pid: join_memory(pid),
-                    )
-                )
+        self.n, self.watchers = len(pids), []  # processes, with their logs
         lab.later(self.kill)
+        files = [f'/proc/{name}' for name in FILES]
+        processes = [word for pid in pids for word in ('-p', str(pid))]
+        self._start(lab, ['lookout', '-c', path, *processes, *files])
+        for number, pid in enumerate(pids, 1):
+            argv = ['witness', '-c', path, '-i', str(number)] + ['-o'] * ordinary
+            argv += ['-k', str(LIMIT // 1024), '-p', str(pid), *files]
+            self._start(lab, argv, lambda pid=pid: join_memory(pid))
+        self.read_on()
+
+    def _start(self, lab, argv, preexec=None):
+        log = f'{lab.folder}/watcher{len(self.watchers)}'
+        argv[0] = f'{lab.run.build}/tests/{argv[0]}'
+        with open(log, 'wb') as stderr:
+            process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stderr=stderr, preexec_fn=preexec
+            )
+        self.watchers.append((process, log))
 
     def next_phase(self):
         self.phase += 1
@@ -174,18 +175,32 @@ class Witnesses:
         return SLOT.unpack_from(self.slots, (1 + number) * SLOT.size)
 
     def total(self, field):
-        return sum(self._slot(n)[field] for n in range(len(self.started)))
+        return sum(self._slot(n)[field] for n in range(self.n))
+
+    def _said(self, ended):
+        logs = [log for process, log in self.watchers if ended(process)]
+        return '; '.join(host.read(log).strip() or 'killed' for log in logs)
 
     def wrong(self):
-        """What those say that have ended."""
-        ended = [n for n, process in enumerate(self.started) if process.poll() is not None]
-        return '; '.join(host.read(self.logs[n]).strip() or 'killed' for n in ended)
+        """What those say that have ended before their time."""
+        return self._said(lambda process: process.poll() is not None)
+
+    def read_on(self):
+        """Wait until each has read all files twice."""
+        goals = [self._slot(n)[2] + 2 * len(FILES) for n in range(self.n)]
+
+        def all_did():
+            if self.wrong():
+                raise Failure(f'witness: {self.wrong()}')
+            return all(self._slot(n)[2] >= goal for n, goal in enumerate(goals))
+
+        eventually(all_did, 'each witness reads', step=0.01)
 
     def all_good(self, seconds=10):
         """Since when all files of each work in this phase, in ns; in the containers' order."""
         deadline = time.monotonic() + seconds * host.SCALE
         while True:
-            slots = [self._slot(n) for n in range(len(self.started))]
+            slots = [self._slot(n) for n in range(self.n)]
             late = [n for n, slot in enumerate(slots) if slot[0] != self.phase]
             if self.wrong():
                 raise Failure(f'witness: {self.wrong()}')
@@ -196,19 +211,19 @@ class Witnesses:
             time.sleep(0.002)
 
     def end(self):
+        """What those say that have seen something wrong until the end."""
         self.phase = END
         struct.pack_into('Q', self.slots, 0, END)
-        for process in self.started:
+        for process, _log in self.watchers:
             process.wait(20 * host.SCALE)
-        self.lookout.wait(20 * host.SCALE)
-        self.started = []
+        return self._said(lambda process: process.returncode != 0)
 
     def kill(self):
-        self.lookout.kill()
-        self.lookout.wait()
-        for process in self.started:
+        for process, _log in self.watchers:
+            if process.poll() is not None:
+                continue
             # Its child: were it ours, to be asked after, its namespace could not end before.
-            for pid in host.children(process.pid):
+            for pid in host.children(process.pid) or [process.pid]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             process.wait(20 * host.SCALE)
@@ -258,9 +273,9 @@ def comebacks(lab, count, each=10, kinds=tuple(KINDS), ordinary=False):
         row.stalls_us.append(max(since))
         single += since
         repair_is_over(daemon)
+        witnesses.read_on()
+    row.trouble = witnesses.end()
     row.readings, expected = witnesses.total(2), witnesses.total(3)
-    row.trouble = witnesses.wrong()
-    witnesses.end()
     row.note = f'{each} containers each of the kinds {", ".join(there)}'
     row.note += ''.join(f', none of {reason}' for reason in reasons)
     row.note += f'; {expected:,} readings failed while nothing served, as they must; from the start '
