@@ -31,8 +31,8 @@ struct container {
 struct container_table;
 
 /*
- * All arguments are borrowed and outlive the table. To be made before there are
- * threads, see fd_make_room().
+ * All arguments are borrowed and outlive the table. To be made before there are threads, see
+ * fd_make_room().
  */
 struct container_table *container_table_new(const struct host *host, const struct cg_layout *layout,
 					    struct state_table *states);

@@ -124,7 +124,7 @@ static bool is_dead_top(const GPtrArray *bounds, const struct bound *b)
 
 /*
  * To be done before the namespace is left for another one, from where ours cannot be copied. Each
- * visit begins with another file: who asks for one that somebody asks for already waits with him.
+ * visit begins with another file: so all are looked up at once, not by all one after the other.
  */
 static void make_spares(struct guest *g, size_t first)
 {
