@@ -39,7 +39,8 @@ enum cputime_field {
  * - A visible cpu's counters grow by the time that passed; time used beyond that (accounted in
  *   ticks, or in a burst) is allowed, and held against its idle time of the next moments.
  * - What ran on cpus that are not visible is folded into those that are.
- * - A cpu that was not visible before begins with what it had (at first 0) and counts from now on.
+ * - A cpu that was not visible before begins with what it had (at first a tick of idle time, which
+ *   is paid back: a line of zeros is that of a cpu that is off line) and counts from now on.
  * - One that is no longer visible keeps what it had. A sum over all cpus, visible or not, never
  * falls.
  */

@@ -12,6 +12,12 @@
 /* Throttled time is booked when the throttling ends: it may fall due one period later. */
 #define DEFAULT_PERIOD_NS UINT64_C(100000000)
 
+/*
+ * What a cpu has been idle for when it is first seen: one tick of USER_HZ (100). No cpu that is
+ * online has a line of zeros; programs (sysstat's mpstat) take such a cpu to be off line.
+ */
+#define FIRST_IDLE_NS UINT64_C(10000000)
+
 /* What one pass works on. */
 struct pass {
 	struct cputime_state *st;
@@ -186,6 +192,15 @@ static void book_unused(struct pass *p)
 	}
 }
 
+/* That much ahead of the clock, which is paid back like a burst. */
+static void begin_idle(struct cpu_state *c)
+{
+	uint64_t ahead = sat_sub(FIRST_IDLE_NS, c->idle);
+
+	c->idle += ahead;
+	c->debt = min_u64(c->debt + ahead, DEBT_MAX_NS);
+}
+
 static uint64_t *field(struct cpu_state *c, enum cputime_field f)
 {
 	switch (f) {
@@ -217,6 +232,8 @@ void cputime_advance(struct cputime_state *st, const struct cputime_input *in)
 		take_totals(&p);
 	spread(&p);
 	book_unused(&p);
+	FOR_EACH_VISIBLE (c, &p)
+		begin_idle(&st->cpu[c]);
 	for (unsigned c = 0; c < in->n_cpus; c++)
 		st->cpu[c].was_visible = cpuset_has(in->visible, c);
 }

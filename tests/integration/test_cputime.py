@@ -198,6 +198,7 @@ def test_later_cpu_starts_at_zero_and_a_hidden_one_keeps_its_counters(lab):
     task.kill()
     box.group.set_cpus(2)
     first = parse.stat(box.read(STAT))[0]
+    ok(sum(first['cpu1']) > 0, 'a line of zeros is that of a CPU which is off line')
     between(
         sum(first['cpu1'][i] for i in (0, 1, 2, 7)), 0, 20, 'busy ticks of a CPU that just came'
     )
