@@ -18,7 +18,7 @@ def small(lab):
     return lab.container(memory=LIMIT, cpus=1, shares=FIRST)
 
 
-@needs(tools='free')
+@needs(tools='free', quiet=True)
 def test_free(lab):
     """free: total is the limit, used and free what the group says."""
     box = small(lab)
@@ -29,7 +29,7 @@ def test_free(lab):
     between(used, 0, 100 * 1024, 'used')
 
 
-@needs(tools='top')
+@needs(tools='top', quiet=True)
 def test_top(lab):
     """top -b: memory, tasks, uptime and the CPU of the container."""
     box = small(lab)
@@ -46,7 +46,7 @@ def test_top(lab):
     between(float(used[1]), 30, 100, 'user of a spinner')
 
 
-@needs(tools='htop')
+@needs(tools='htop', quiet=True)
 def test_htop(lab):
     """htop: a frame with the container's memory, CPU and tasks."""
     box = small(lab)
@@ -63,7 +63,7 @@ def test_htop(lab):
     ok(re.search(r'Load average: [0-4]\.\d\d', frame), f'no load average in\n{frame}')
 
 
-@needs(tools='vmstat')
+@needs(tools='vmstat', quiet=True)
 def test_vmstat(lab):
     """vmstat: free memory within the limit, no swap, idle time of the container."""
     box = small(lab)
@@ -75,7 +75,7 @@ def test_vmstat(lab):
     between(row['id'], 80, 100, 'idle')
 
 
-@needs(tools='mpstat')
+@needs(tools='mpstat', quiet=True)
 def test_mpstat(lab):
     """mpstat -P ALL: the visible CPU, idle."""
     box = small(lab)
@@ -87,7 +87,7 @@ def test_mpstat(lab):
     between(rows['all'], 80, 100, 'idle of all')
 
 
-@needs(tools='uptime')
+@needs(tools='uptime', quiet=True)
 def test_uptime(lab):
     """uptime: the container's age and load."""
     box = small(lab)
@@ -97,7 +97,7 @@ def test_uptime(lab):
     between(float(load[1]), 0, 0.5, 'load')
 
 
-@needs(tools='lscpu')
+@needs(tools='lscpu', quiet=True)
 def test_lscpu(lab):
     """lscpu: the visible CPU is on line, the others are listed off line."""
     box = small(lab)
@@ -113,7 +113,7 @@ def test_lscpu(lab):
     )
 
 
-@needs(tools='getconf')
+@needs(tools='getconf', quiet=True)
 def test_getconf(lab):
     """getconf _NPROCESSORS_ONLN: the visible CPUs; _CONF: the host's."""
     box = small(lab)
@@ -121,7 +121,7 @@ def test_getconf(lab):
     equal(int(box.output('getconf', '_NPROCESSORS_CONF')), len(host.CPUS), 'processors')
 
 
-@needs(tools='ps')
+@needs(tools='ps', quiet=True)
 def test_ps(lab):
     """ps: the container's processes, their share of its memory."""
     box = small(lab)
@@ -145,7 +145,7 @@ console.log(JSON.stringify({total: os.totalmem(), free: os.freemem(), cpus: os.c
   uptime: os.uptime(), load: os.loadavg()}));'''
 
 
-@needs(tools='node')
+@needs(tools='node', quiet=True)
 def test_node(lab):
     """node's os module: memory, CPUs, uptime and load of the container."""
     box = lab.container(memory=LIMIT, cpus=1)
@@ -169,6 +169,7 @@ print(json.dumps({'total': memory.total, 'available': memory.available,
   'disks': list(psutil.disk_io_counters(perdisk=True) or {}), 'rss': me.memory_info().rss}))'''
 
 
+@needs(quiet=True)
 def test_psutil(lab):
     """psutil: memory, CPU count and times, load, disks and processes of the container."""
     python = '/usr/bin/python3'

@@ -253,7 +253,13 @@ class Daemon:
     def close(self):
         """End it in any case; complain when it does not end as it should."""
         trouble = ''
-        if self.processes():
+        # What dies with its keeper may be seen for a moment longer.
+        deadline = time.monotonic() + 1 * host.SCALE
+        while (left := self.processes()) and time.monotonic() < deadline:
+            if not all(_is_worker(line) for _, _, line in left.values()):
+                break
+            time.sleep(0.005)
+        if left:
             try:
                 status = self.stop()
                 if status:
