@@ -2,6 +2,7 @@
 """Readers that want to be taken for somebody else: they move about, or hide where they are."""
 
 import os
+import select
 import signal
 import time
 
@@ -64,7 +65,7 @@ def flee(path):
     ours, theirs = os.pipe()
     group, turn, end = bare(f'{path}/m0'), 0, time.monotonic() + SECONDS
     reader = forked(read)
-    time.sleep(0.1)
+    select.select([ours], [], [], 10)  # it is there, and reads
     while turn < 100 or time.monotonic() < end:
         former, turn = group, turn + 1
         group = bare(f'{path}/m{turn}')

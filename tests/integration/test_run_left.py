@@ -30,9 +30,9 @@ def test_launcher_killed_anywhere(lab):
         more = ('--userns', 'auto') if i % 2 else ()
         words = ('sleep', '100') if i % 4 < 2 else ('true',)
         seen.add(_kill_launcher(box, (*flags, *more), words, rest.random() * whole * 1.2))
-    for phase, moment in (('nothing', 0), ('creating', whole / 3), ('running', whole * 1.5)):
+    for phase, first, last in (('nothing', 0, 0), ('creating', 0, whole), ('running', whole, whole * 3)):
         while phase not in seen:  # the test's time limit ends it
-            seen.add(_kill_launcher(box, flags, ('sleep', '100'), moment))
+            seen.add(_kill_launcher(box, flags, ('sleep', '100'), rest.uniform(first, last)))
     ok(bridge not in os.listdir('/sys/class/net'), 'no bridge is left')
 
 
@@ -94,9 +94,10 @@ def test_orphan_of_its_own_making(lab):
     """A pid 1 that does not die with its monitor: exec and stop work, rm clears what is left."""
     box = lab.launcher
     flags, rootfs = box.machine()
-    name = box.start('setpriv', '--pdeathsig', 'clear', 'sh', '-c', 'trap "exit 1" TERM; while :; do sleep 0.05; done',
+    script = 'trap "exit 1" TERM; echo up; while :; do sleep 0.05; done'
+    name = box.start('setpriv', '--pdeathsig', 'clear', 'sh', '-c', script,
                      flags=(*flags, '--no-init'), rootfs=rootfs)
-    time.sleep(0.5 * host.SCALE)
+    eventually(lambda: box.call('logs', name)[1] == 'up\n', 'its trap is set')
     monitor = box.inspect(name)['monitor']
     os.kill(monitor, signal.SIGKILL)
     eventually(lambda: not host.is_alive(monitor), 'the monitor is dead')

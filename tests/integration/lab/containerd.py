@@ -93,5 +93,4 @@ class Containerd:
     def close(self):
         for name in self.lab.execute('ctr', '-a', self.socket, 'tasks', 'ls', '-q')[1].split():
             self.lab.execute('ctr', '-a', self.socket, 'tasks', 'delete', '-f', name)
-        self.process.terminate()
-        self.process.wait(20 * host.SCALE)
+        host.end(self.process)

@@ -256,7 +256,7 @@ class Daemon:
         # What dies with its keeper may be seen for a moment longer.
         deadline = time.monotonic() + 1 * host.SCALE
         while (left := self.processes()) and time.monotonic() < deadline:
-            if not all(_is_worker(line) for _, _, line in left.values()):
+            if not all(name == REPAIR or _is_worker(line) for _, name, line in left.values()):
                 break
             time.sleep(0.005)
         if left:

@@ -86,5 +86,4 @@ class Lxd:
 
     def close(self):
         self.call('delete', '-f', 'box')
-        self.process.terminate()
-        self.process.wait(20 * host.SCALE)
+        host.end(self.process)
