@@ -9,8 +9,7 @@
 #include "util/fd.h"
 #include "util/sys.h"
 
-/* Readers of idle priority are to get a CPU meanwhile. */
-#define EXPOSED_US 5000
+#define EXPOSED_US 1000
 
 /* The linker's name for what is called sys_mount_beneath(). */
 int __wrap_sys_mount_beneath(int tree, int target);

@@ -58,7 +58,7 @@ def test_a_process_that_is_now_here_now_there(lab):
     attach = (program(lab), 'attach', '--mountpoint', lab.daemon.mnt, '--files', 'uptime')
     said = f'{lab.folder}/flipped'
     script = f"FLIPPER='{FLIPPER.replace(chr(39), chr(34))}'; {FLIPPED % (40 if host.GUEST else 500)}"
-    status, _out, err = lab.execute(*ALONE, script, said, *attach, timeout=100)
+    status, _out, err = lab.execute(*ALONE, script, said, *attach)
     equal(status, 0, err)
     equal([line for line in host.read(f'{said}.init').splitlines() if ' /proc/uptime ' in line], [], 'mounts of init')
     holds(host.read(f'{said}.said'), 'namespace', 'what is said')

@@ -221,6 +221,8 @@ def read_as(number, group, path):
     try:
         pid = clone_with_pid(number)
     except FileExistsError:
+        os.close(back)
+        os.close(out)
         return None
     if pid == 0:
         try:

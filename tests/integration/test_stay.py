@@ -133,12 +133,9 @@ def test_keeper_and_worker_killed_at_once(lab):
         equal(box.call(outcome_of_reading, '/proc/meminfo', seconds=15), '', f'reading {number}')
         daemon.worker(worker, 15)
         time.sleep(0.2)
-
-    def keepers():
-        return [pid for pid, about in daemon.processes().items() if about[1] == 'lxcfs-clone']
-
-    # A fork that is to become something else has that name for a moment.
-    eventually(lambda: len(keepers()) == 1, 'there is one keeper')
+    named = {pid: about for pid, about in daemon.processes().items() if about[1] == 'lxcfs-clone'}
+    # Its fork that is to become something else has that name for a moment.
+    equal(len([pid for pid, (parent, *_) in named.items() if parent not in named]), 1, 'keepers')
 
 
 @needs(timeout=60)

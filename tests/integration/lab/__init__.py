@@ -156,8 +156,8 @@ class Lab:
         self.later(made.close)
         return made
 
-    def execute(self, *argv, timeout=20, **options):
-        """A program on the host: (status, stdout, stderr); it ends within so many seconds."""
+    def execute(self, *argv, **options):
+        """A program on the host: (status, stdout, stderr)."""
         try:
             done = subprocess.run(
                 argv,
@@ -165,7 +165,7 @@ class Lab:
                 capture_output=True,
                 text=True,
                 errors='replace',
-                timeout=timeout * host.SCALE,
+                timeout=20 * host.SCALE,
                 check=False,
                 **options,
             )

@@ -156,7 +156,7 @@ class Cgroup:
 
     def remove(self):
         """Kill what runs here and below, and remove the groups."""
-        left = guardian.remove_cgroups(self.path, 20.0)
+        left = guardian.remove_cgroups(self.path, 2.0)
         if left:
             raise OSError(f'{left} cgroups of {self.path} cannot be removed')
 

@@ -93,4 +93,5 @@ class Containerd:
     def close(self):
         for name in self.lab.execute('ctr', '-a', self.socket, 'tasks', 'ls', '-q')[1].split():
             self.lab.execute('ctr', '-a', self.socket, 'tasks', 'delete', '-f', name)
-        host.end(self.process)
+        self.process.terminate()
+        self.process.wait(20 * host.SCALE)

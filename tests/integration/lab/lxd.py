@@ -86,4 +86,5 @@ class Lxd:
 
     def close(self):
         self.call('delete', '-f', 'box')
-        host.end(self.process)
+        self.process.terminate()
+        self.process.wait(20 * host.SCALE)
